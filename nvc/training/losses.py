@@ -1,0 +1,92 @@
+"""Losses: pixels, perceptual features, labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nvc.pose import HeadMotion, keypoints
+
+_MEAN_BGR = (104.0, 117.0, 123.0)
+
+
+class SqueezeFeatures(nn.Module):
+    """Features of SqueezeNet 1.0 (Iandola et al., 2016) after conv1, fire3, fire5, fire7 and fire9.
+
+    Weights come from a file with arrays ``conv1.weight``, ``fire2/squeeze.weight`` and so on; none are shipped.
+    """
+
+    def __init__(self, weights: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.names = {name: name.replace(".", "_").replace("/", "_") for name in weights if not name.startswith("conv10")}
+        for name, key in self.names.items():
+            self.register_buffer(key, weights[name].float())
+
+    def _conv(self, name: str, x: Tensor, *, stride: int = 1, padding: int = 0) -> Tensor:
+        weight = getattr(self, self.names[f"{name}.weight"])
+        return F.relu(F.conv2d(x, weight, getattr(self, self.names[f"{name}.bias"]), stride, padding))
+
+    def _fire(self, name: str, x: Tensor) -> Tensor:
+        x = self._conv(f"{name}/squeeze", x)
+        return torch.cat([self._conv(f"{name}/expand1x1", x), self._conv(f"{name}/expand3x3", x, padding=1)], 1)
+
+    def forward(self, pictures: Tensor) -> list[Tensor]:
+        """Five feature maps of pictures [B, 3, H, W], 0 to 1 RGB."""
+        mean = torch.tensor(_MEAN_BGR, device=pictures.device)[None, :, None, None]
+        x = (pictures.flip(1) * 255 - mean).contiguous(memory_format=torch.channels_last)
+        x = self._conv("conv1", x, stride=2)
+        features = [x]
+        x = self._fire("fire3", self._fire("fire2", _pool(x)))
+        features.append(x)
+        x = self._fire("fire5", _pool(self._fire("fire4", x)))
+        features.append(x)
+        x = self._fire("fire7", self._fire("fire6", x))
+        features.append(x)
+        features.append(self._fire("fire9", _pool(self._fire("fire8", x))))
+        return features
+
+
+def perceptual_distance(features: list[Tensor], target: list[Tensor]) -> Tensor:
+    """Squared distance of unit-length features, mean over positions and layers (Zhang et al., 2018, uncalibrated)."""
+    total = torch.zeros((), device=features[0].device)
+    for a, b in zip(features, target, strict=True):
+        total = total + (_unit(a.float()) - _unit(b.float())).square().sum(1).mean()
+    return total / len(features)
+
+
+def pixel_loss(picture: Tensor, target: Tensor, attention: Tensor) -> Tensor:
+    """Mean absolute error weighted by ``attention`` [B, 1, H, W]."""
+    return ((picture - target).abs() * attention).mean()
+
+
+def attention_map(points: Tensor, count: int, side: int, *, gain: float = 3.0, width: float = 0.09) -> Tensor:
+    """Weights for pixels, 1 and up to ``1 + gain`` around the first ``count`` keypoints (mouth and eyes).
+
+    Args:
+        points: [B, K, 3] half-sides.
+        count: how many of the keypoints.
+        side: of the map.
+    """
+    from nvc.models.layers import pixel_grid
+
+    grid = pixel_grid(side, side, points)
+    distance = (grid[None, None] - points[:, :count, None, None, :2]).square().sum(-1)
+    return 1 + gain * torch.exp(-distance.amin(1, keepdim=True) / (2 * width**2))
+
+
+def keypoint_loss(motion: HeadMotion, label: HeadMotion, x_c: Tensor, basis: Tensor) -> Tensor:
+    """Mean distance in half-sides between the keypoints that two motions give, depth at a third."""
+    weight = torch.tensor([1.0, 1.0, 0.3], device=x_c.device)
+    difference = keypoints(x_c, motion, basis) - keypoints(x_c, label, basis)
+    return (difference * weight).square().sum(-1).add(1e-8).sqrt().mean()
+
+
+def _pool(x: Tensor) -> Tensor:
+    return F.max_pool2d(x, 3, 2, ceil_mode=True)
+
+
+def _unit(x: Tensor) -> Tensor:
+    return x / (x.square().sum(1, keepdim=True).sqrt() + 1e-6)
