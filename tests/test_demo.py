@@ -29,7 +29,9 @@ def centroid_of_dark_pixels(frame: np.ndarray, rows: slice, columns: slice) -> f
     return float((weight.sum(axis=0) * np.arange(weight.shape[1])).sum() / weight.sum())
 
 
-EYES, MOUTH, COLLAR = (slice(100, 135), slice(80, 180)), (slice(155, 200), slice(95, 160)), (slice(252, 256), slice(0, 256))
+EYES = slice(100, 135), slice(80, 180)
+MOUTH = slice(155, 200), slice(95, 160)
+COLLAR = slice(252, 256), slice(0, 256)
 
 
 def test_clip_has_the_asked_shape_and_type():
