@@ -20,6 +20,7 @@ class ModelConfig:
         motion_channels: width of the motion field's U-Net.
         estimator_channels: of the motion estimator at 1/2, 1/4, 1/8, 1/16 and 1/32 of the side.
         code_size: width of the expression code's embedding.
+        embedding: width of the motion estimator's embedding of a picture.
     """
 
     name: str
@@ -32,6 +33,7 @@ class ModelConfig:
     motion_channels: int = 64
     estimator_channels: tuple[int, int, int, int, int] = (16, 32, 64, 128, 192)
     code_size: int = 128
+    embedding: int = 256
 
 
 PRESETS = {
@@ -47,5 +49,6 @@ PRESETS = {
         motion_channels=8,
         estimator_channels=(4, 8, 8, 16, 16),
         code_size=16,
+        embedding=32,
     ),
 }

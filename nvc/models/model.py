@@ -18,10 +18,12 @@ class Model(nn.Module):
 
     Attributes:
         config: its preset.
+        model_id: 16 bytes that name the weights; empty until they are loaded from a file.
         expression_basis: [N, K, 3], what one unit of each expression coefficient does to the canonical keypoints.
     """
 
     expression_basis: Tensor
+    model_id: bytes = b""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
