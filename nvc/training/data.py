@@ -130,8 +130,7 @@ class Sampler:
         driving = transform_pictures(driving, moved)
         jitter = torch.cat([source, original, driving])
         owner = torch.cat([torch.arange(self.sources)] * 2 + [torch.arange(self.sources).repeat_interleave(self.targets)])
-        jitter = colour_jitter(jitter, owner, self.generator)
-        jitter = _resize(jitter, self.side)
+        jitter = colour_jitter(_resize(jitter, self.side), owner, self.generator)
         source, original, driving = jitter.split([self.sources, self.sources, len(frames)])
         return Batch(
             source,

@@ -234,6 +234,9 @@ def train(
     parts: nn.Module = TrainedParts(state.model)
     if world > 1:
         parts = DistributedDataParallel(nn.SyncBatchNorm.convert_sync_batchnorm(parts) if device != "cpu" else parts)
+    for module in state.model.modules():
+        if isinstance(module, nn.Conv2d):  # a fifth faster on the CPU, and what tensor cores want
+            module.to(memory_format=torch.channels_last)
     state.average.eval()
     started = last_save = time.monotonic()
     sampler: Sampler | None = None
@@ -264,7 +267,7 @@ def train(
         update_average(state.average, state.model, recipe.ema, state.step)
         state.step += 1
         state.seconds += time.monotonic() - begun
-        row = {k: float(v) for k, v in terms.items()} | {"total": float(total), "norm": float(norm), "draw_s": drawn}
+        row = {k: float(v.detach()) for k, v in terms.items()} | {"total": float(total.detach()), "norm": float(norm), "draw_s": drawn}
         row["step_s"] = time.monotonic() - begun
         mean = {k: v if k not in mean else 0.95 * mean[k] + 0.05 * v for k, v in row.items()}
         if rank == 0:

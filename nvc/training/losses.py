@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nvc.models.layers import pixel_grid
 from nvc.pose import HeadMotion, keypoints
 
 _MEAN_BGR = (104.0, 117.0, 123.0)
@@ -53,7 +54,10 @@ def perceptual_distance(features: list[Tensor], target: list[Tensor]) -> Tensor:
     """Squared distance of unit-length features, mean over positions and layers (Zhang et al., 2018, uncalibrated)."""
     total = torch.zeros((), device=features[0].device)
     for a, b in zip(features, target, strict=True):
-        total = total + (_unit(a.float()) - _unit(b.float())).square().sum(1).mean()
+        a, b = a.float(), b.float()
+        # |a/|a| - b/|b||^2 = 2 - 2 cos, which needs no unit-length copies of the maps.
+        norms = torch.linalg.vector_norm(a, dim=1) * torch.linalg.vector_norm(b, dim=1)
+        total = total + (2 - 2 * (a * b).sum(1) / (norms + 1e-6)).mean()
     return total / len(features)
 
 
@@ -68,13 +72,12 @@ def attention_map(points: Tensor, count: int, side: int, *, gain: float = 3.0, w
     Args:
         points: [B, K, 3] half-sides.
         count: how many of the keypoints.
-        side: of the map.
+        side: of the map, [B, 1, side, side].
     """
-    from nvc.models.layers import pixel_grid
-
-    grid = pixel_grid(side, side, points)
+    grid = pixel_grid(side // 4, side // 4, points)
     distance = (grid[None, None] - points[:, :count, None, None, :2]).square().sum(-1)
-    return 1 + gain * torch.exp(-distance.amin(1, keepdim=True) / (2 * width**2))
+    attention = 1 + gain * torch.exp(-distance.amin(1, keepdim=True) / (2 * width**2))
+    return F.interpolate(attention, size=(side, side), mode="bilinear", align_corners=False)
 
 
 def keypoint_loss(motion: HeadMotion, label: HeadMotion, x_c: Tensor, basis: Tensor) -> Tensor:
@@ -87,6 +90,3 @@ def keypoint_loss(motion: HeadMotion, label: HeadMotion, x_c: Tensor, basis: Ten
 def _pool(x: Tensor) -> Tensor:
     return F.max_pool2d(x, 3, 2, ceil_mode=True)
 
-
-def _unit(x: Tensor) -> Tensor:
-    return x / (x.square().sum(1, keepdim=True).sqrt() + 1e-6)
