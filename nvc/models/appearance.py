@@ -50,9 +50,7 @@ class Appearance(nn.Module):
         self.level4 = nn.Sequential(conv_block(c2, c4, stride=2), ResidualBlock(c4))
         self.level8 = nn.Sequential(conv_block(c4, c8, stride=2), ResidualBlock(c8))
         self.lift = nn.Conv2d(c8, config.depth * config.volume_channels, 1)
-        self.volume = nn.Sequential(
-            ResidualBlock3d(config.volume_channels), ResidualBlock3d(config.volume_channels)
-        )
+        self.volume = nn.Sequential(ResidualBlock3d(config.volume_channels), ResidualBlock3d(config.volume_channels))
 
     def forward(self, picture: Tensor) -> SourceFeatures:
         """Features of decoded key pictures [B, 3, S, S], 0 to 1."""

@@ -24,7 +24,10 @@ class Generator(nn.Module):
         c1, c2, c4, c8 = config.channels
         code = config.code_size
         self.code = nn.Sequential(
-            nn.Linear(2 * config.expression + 6, code), nn.ReLU(inplace=True), nn.Linear(code, code), nn.ReLU(inplace=True)
+            nn.Linear(2 * config.expression + 6, code),
+            nn.ReLU(inplace=True),
+            nn.Linear(code, code),
+            nn.ReLU(inplace=True),
         )
         self.fold = conv_block(config.depth * config.volume_channels, c8, kernel=1)
         self.level8 = nn.ModuleList([ResidualBlock(c8, code_size=code) for _ in range(2)])

@@ -26,7 +26,9 @@ class MotionEstimator(nn.Module):
         self.side = config.side
         e1, e2, e3, e4, e5 = config.estimator_channels
         width = config.embedding
-        self.stem = nn.Sequential(conv_block(3, e1, kernel=5, stride=2), conv_block(e1, e2, stride=2), ResidualBlock(e2))
+        self.stem = nn.Sequential(
+            conv_block(3, e1, kernel=5, stride=2), conv_block(e1, e2, stride=2), ResidualBlock(e2)
+        )
         self.middle = nn.Sequential(
             conv_block(e2, e3, stride=2), ResidualBlock(e3), conv_block(e3, e4, stride=2), ResidualBlock(e4)
         )

@@ -40,7 +40,9 @@ class Batch:
 class PackedClips:
     """A pack made by :func:`nvc.training.packing.pack`, mapped into memory, with labels computed once."""
 
-    def __init__(self, folder: Path, *, shape: FaceShape | None = None, mean: Tensor | None = None, expression: int = 32):
+    def __init__(
+        self, folder: Path, *, shape: FaceShape | None = None, mean: Tensor | None = None, expression: int = 32
+    ):
         """Open a pack.
 
         Args:
@@ -74,7 +76,9 @@ class PackedClips:
 class Sampler:
     """Draws random batches from a pack."""
 
-    def __init__(self, data: PackedClips, *, sources: int, targets: int, side: int, seed: int, hard: float = 0.5) -> None:
+    def __init__(
+        self, data: PackedClips, *, sources: int, targets: int, side: int, seed: int, hard: float = 0.5
+    ) -> None:
         """Set up the draw.
 
         Args:
@@ -129,7 +133,9 @@ class Sampler:
         source, original = transform_pictures(torch.cat([source, original]), group.repeat_block(2)).chunk(2)
         driving = transform_pictures(driving, moved)
         jitter = torch.cat([source, original, driving])
-        owner = torch.cat([torch.arange(self.sources)] * 2 + [torch.arange(self.sources).repeat_interleave(self.targets)])
+        owner = torch.cat(
+            [torch.arange(self.sources)] * 2 + [torch.arange(self.sources).repeat_interleave(self.targets)]
+        )
         jitter = colour_jitter(_resize(jitter, self.side), owner, self.generator)
         source, original, driving = jitter.split([self.sources, self.sources, len(frames)])
         return Batch(

@@ -159,9 +159,7 @@ def new_state(recipe: Recipe, data: PackedClips) -> TrainingState:
     model.estimator.motion_mean.copy_(vectors.mean(0)[keep])
     model.estimator.motion_std.copy_(vectors.std(0)[keep])
     average.load_state_dict(model.state_dict())
-    optimiser = torch.optim.AdamW(
-        parameter_groups(model), lr=1e-4, betas=(0.9, 0.99), weight_decay=recipe.weight_decay
-    )
+    optimiser = torch.optim.AdamW(parameter_groups(model), lr=1e-4, betas=(0.9, 0.99), weight_decay=recipe.weight_decay)
     return TrainingState(model, average, optimiser)
 
 
@@ -267,7 +265,11 @@ def train(
         update_average(state.average, state.model, recipe.ema, state.step)
         state.step += 1
         state.seconds += time.monotonic() - begun
-        row = {k: float(v.detach()) for k, v in terms.items()} | {"total": float(total.detach()), "norm": float(norm), "draw_s": drawn}
+        row = {k: float(v.detach()) for k, v in terms.items()} | {
+            "total": float(total.detach()),
+            "norm": float(norm),
+            "draw_s": drawn,
+        }
         row["step_s"] = time.monotonic() - begun
         mean = {k: v if k not in mean else 0.95 * mean[k] + 0.05 * v for k, v in row.items()}
         if rank == 0:

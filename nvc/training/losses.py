@@ -22,7 +22,9 @@ class SqueezeFeatures(nn.Module):
 
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
         super().__init__()
-        self.names = {name: name.replace(".", "_").replace("/", "_") for name in weights if not name.startswith("conv10")}
+        self.names = {
+            name: name.replace(".", "_").replace("/", "_") for name in weights if not name.startswith("conv10")
+        }
         for name, key in self.names.items():
             self.register_buffer(key, weights[name].float())
 
@@ -89,4 +91,3 @@ def keypoint_loss(motion: HeadMotion, label: HeadMotion, x_c: Tensor, basis: Ten
 
 def _pool(x: Tensor) -> Tensor:
     return F.max_pool2d(x, 3, 2, ceil_mode=True)
-

@@ -1,0 +1,121 @@
+"""Validation: the same pairs of unseen people every time, in numbers and as a sheet to look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nvc.models.model import Model
+from nvc.pose import HeadMotion, keypoints
+from nvc.training.data import PackedClips
+from nvc.training.losses import SqueezeFeatures, perceptual_distance
+
+_BATCH = 8
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One key picture (index into ``keys``) and the frames it has to explain."""
+
+    key: int
+    source: int
+    driving: tuple[int, ...]
+
+
+def fixed_pairs(data: PackedClips, *, every: int) -> list[Pair]:
+    """The first key picture of every clip against every ``every``-th frame of the clip."""
+    pairs = []
+    for clip, (first, _) in zip(data.clips, data.key_spans, strict=True):
+        driving = range(clip["start"] + every, clip["start"] + clip["count"], every)
+        if len(driving):
+            pairs.append(Pair(first, int(data.key_frames[first]), tuple(driving)))
+    return pairs
+
+
+class Validator:
+    """Computes PSNR, perceptual distance and keypoint error over fixed pairs, and draws a sheet."""
+
+    def __init__(self, data: PackedClips, features: SqueezeFeatures, folder: Path, *, every: int = 40) -> None:
+        self.data, self.features, self.folder = data, features, folder
+        self.pairs = fixed_pairs(data, every=every)
+
+    @torch.no_grad()
+    def __call__(self, model: Model, side: int) -> dict[str, float]:
+        """Figures of ``model`` (in evaluation mode) at ``side`` pixels; writes ``sheet.png``."""
+        totals: dict[str, list[float]] = {}
+        rows = []
+        for pair in self.pairs:
+            source = _pictures(self.data.keys[pair.key : pair.key + 1], side)
+            driving = _pictures(self.data.frames[list(pair.driving)], side)
+            clean = _pictures(self.data.frames[pair.source : pair.source + 1], side)
+            drawn = {}
+            for name, (x_c, source_motion, motion) in self._motions(model, pair, clean, driving).items():
+                features = model.appearance(source)
+                parts = [
+                    model.render(features, x_c, source_motion, motion[i : i + _BATCH])
+                    for i in range(0, len(driving), _BATCH)
+                ]
+                drawn[name] = torch.cat(parts)
+                for key, value in self._figures(drawn[name], driving).items():
+                    totals.setdefault(f"{name}_{key}", []).append(value)
+            for key, value in self._motion_error(model, pair, clean, driving).items():
+                totals.setdefault(key, []).append(value)
+            middle = len(driving) // 2
+            rows.append(torch.cat([source[0], driving[middle], *(d[middle] for d in drawn.values())], 2))
+        write_png(self.folder / "sheet.png", torch.cat(rows, 1))
+        return {f"val_{k}": round(float(np.mean(v)), 4) for k, v in totals.items()}
+
+    def _motions(
+        self, model: Model, pair: Pair, clean: Tensor, driving: Tensor
+    ) -> dict[str, tuple[Tensor, HeadMotion, HeadMotion]]:
+        labels = self.data.labels[0]
+        return {
+            "labels": (
+                labels.x_c[pair.source][None],
+                HeadMotion.from_vector(labels.vector[pair.source][None]),
+                HeadMotion.from_vector(labels.vector[list(pair.driving)]),
+            ),
+            "codec": (model.canonical(clean), model.estimate(clean), model.estimate(driving)),
+        }
+
+    def _figures(self, drawn: Tensor, driving: Tensor) -> dict[str, float]:
+        error = (drawn - driving).square().mean((1, 2, 3)).clamp(min=1e-10)
+        distances = [
+            float(perceptual_distance(self.features(a), self.features(b)))
+            for a, b in zip(drawn.split(_BATCH), driving.split(_BATCH), strict=True)
+        ]
+        return {"psnr": float((-10 * error.log10()).mean()), "perceptual": float(np.mean(distances))}
+
+    def _motion_error(self, model: Model, pair: Pair, clean: Tensor, driving: Tensor) -> dict[str, float]:
+        """Keypoint error in pixels at side 256: of positions, and of what moved since the key picture."""
+        labels = self.data.labels[0]
+        true = keypoints(
+            labels.x_c[pair.source],
+            HeadMotion.from_vector(labels.vector[[pair.source, *pair.driving]]),
+            model.expression_basis,
+        )
+        found = keypoints(model.canonical(clean), model.estimate(torch.cat([clean, driving])), model.expression_basis)
+        error = (found - true)[..., :2] * 128
+        change = error[1:] - error[:1]
+        return {"keypoint_px": float(error.norm(dim=-1).mean()), "change_px": float(change.norm(dim=-1).mean())}
+
+
+def _pictures(frames: np.ndarray, side: int) -> Tensor:
+    pictures = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 255
+    return pictures if pictures.shape[-1] == side else F.interpolate(pictures, size=(side, side), mode="area")
+
+
+def write_png(path: Path, picture: Tensor) -> None:
+    """Write [3, H, W], 0 to 1, as a PNG."""
+    array = (picture.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
+    encoder = av.CodecContext.create("png", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = array.shape[1], array.shape[0], "rgb24"
+    encoder.time_base = "1/25"
+    frame = av.VideoFrame.from_ndarray(array, format="rgb24")
+    path.write_bytes(b"".join(bytes(p) for p in [*encoder.encode(frame), *encoder.encode(None)]))
