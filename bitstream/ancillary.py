@@ -238,18 +238,25 @@ class End:
 
 @dataclass(frozen=True)
 class Resync:
-    """RESYNC: the bytes D5 4E 56 52 and the presentation index (leb128) of the frame that follows."""
+    """RESYNC: where a reader may start again after damage, and whether the key frame that it holds is still the one.
+
+    The bytes D5 4E 56 52, ``presentation_index`` (leb128) of the frame that follows, and ``key_distance`` (leb128): that
+    index less the one of the key frame which the frames that follow need; 0 when that key frame itself follows.
+    """
 
     presentation_index: int
+    key_distance: int = 0
 
     def __post_init__(self) -> None:
         check_range("presentation_index", self.presentation_index, 0, MAX_PRESENTATION_INDEX)
+        check_range("key_distance", self.key_distance, 0, self.presentation_index)
 
     def to_payload(self) -> bytes:
         """The payload of a RESYNC unit."""
         out = FieldWriter()
         out.raw(RESYNC_PATTERN)
         out.leb128(self.presentation_index)
+        out.leb128(self.key_distance)
         return bytes(out)
 
     @classmethod
@@ -258,6 +265,6 @@ class Resync:
         read = FieldReader(payload)
         if read.raw(len(RESYNC_PATTERN)) != RESYNC_PATTERN:
             raise Corrupt("RESYNC does not begin with its pattern")
-        unit = cls(read.leb128())
+        unit = cls(read.leb128(), read.leb128())
         read.end()
         return unit

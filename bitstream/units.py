@@ -28,7 +28,7 @@ from bitstream.limits import MAX_MOTION_BYTES, MAX_UNIT_BYTES, Limits
 
 SIGNATURE = bytes.fromhex("894E56430D0A1A0A")
 _MAX_SIZE_BYTES = 4
-_MAX_RESYNC_BYTES = 8  # pattern and a presentation index
+_MAX_RESYNC_BYTES = 12  # pattern, presentation index and key distance
 
 
 class UnitType(IntEnum):

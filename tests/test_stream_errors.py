@@ -56,7 +56,7 @@ def build():
         key(),
         Audio(header, (AudioPacket(-1024, 1024, b"abc"),)),
         *motion,
-        Resync(5),
+        Resync(5, 5),
         grouped,
         Picture(presentation_index=8, picture=b"\0\0\1\x41"),
         Index(((0, 40),)),

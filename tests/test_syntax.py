@@ -134,7 +134,7 @@ payloads = (
     | metadatas
     | st.builds(Index, rising)
     | st.builds(Picture, presentation_index=indices, picture=st.binary(min_size=1, max_size=50))
-    | st.builds(Resync, indices)
+    | st.tuples(indices, indices).map(lambda pair: Resync(max(pair), min(pair)))
     | st.just(End())
 )
 
@@ -291,7 +291,9 @@ def test_other_fields_outside_their_range_are_refused():
     with pytest.raises(Corrupt):
         Metadata.from_payload(b"\x01\xff\x01a")
     with pytest.raises(Corrupt):
-        Resync.from_payload(b"\xd5NVS\x00")
+        Resync.from_payload(b"\xd5NVS\x00\x00")
+    with pytest.raises(InvalidField):
+        Resync(5, 6)
 
 
 headers = st.builds(

@@ -165,9 +165,9 @@ def test_closing_inside_a_unit_is_truncation_and_offsets_count_whole_units():
 
 
 def test_resync_is_found_behind_damage_and_only_where_its_crc_holds():
-    mark = make_unit(Resync(77)).to_bytes()
+    mark = make_unit(Resync(77, 20)).to_bytes()
     damaged = b"\x5c\x06" + mark[:-1] + b"\0" + b"\x5c" * 5
     data = damaged + mark + b"tail"
     assert find_resync(data) == len(damaged)
     assert find_resync(data, len(damaged) + 1) is None
-    assert parse_units(data[len(damaged) : -4]) == [make_unit(Resync(77))]
+    assert parse_units(data[len(damaged) : -4]) == [make_unit(Resync(77, 20))]
