@@ -240,8 +240,8 @@ class End:
 class Resync:
     """RESYNC: where a reader may start again after damage, and whether the key frame that it holds is still the one.
 
-    The bytes D5 4E 56 52, ``presentation_index`` (leb128) of the frame that follows, and ``key_distance`` (leb128): that
-    index less the one of the key frame which the frames that follow need; 0 when that key frame itself follows.
+    The bytes D5 4E 56 52, ``presentation_index`` (leb128) of the frame that follows, and ``key_distance`` (leb128):
+    that index less the one of the key frame which the next frames need; 0 when that key frame itself follows.
     """
 
     presentation_index: int
