@@ -35,6 +35,7 @@ _CODEC_IDS = {
     "pcm_f32le": "A_PCM/FLOAT/IEEE",
 }
 _PCM_BITS = {"u8": 8, "s16": 16, "s24": 24, "s32": 32, "f32": 32}
+_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 _EBML, _DOC_TYPE, _DOC_VERSIONS = 0x1A45DFA3, 0x4282, (0x4287, 0x4285)
 _SEGMENT, _TRACKS, _TRACK = 0x18538067, 0x1654AE6B, 0xAE
 _NUMBER, _UID, _TYPE, _CODEC_ID, _CODEC_PRIVATE = 0xD7, 0x73C5, 0x83, 0x86, 0x63A2
@@ -82,6 +83,8 @@ def add_track(output: OutputContainer, audio: AudioHeader) -> AudioStream:
             raise UnsupportedAudio(message) from error
         # A container may store the configuration in another form than the codec has it in.
         stream.codec_context.extradata = audio.extradata or None
+        if audio.channels in _LAYOUTS:
+            stream.codec_context.layout = _LAYOUTS[audio.channels]
         stream.time_base = time_base_of(audio)
     return stream
 

@@ -7,10 +7,10 @@ import sys
 
 import numpy as np
 import pytest
-from bitstream import BitstreamError, Corrupt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bitstream import BitstreamError, Corrupt
 from nvc import keyframe
 
 
