@@ -1,0 +1,74 @@
+"""nvc as one of the codecs under test: through files, every byte of the file counted."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import nvc
+from benchmarks.anchors import Coded
+from benchmarks.clips import Clip, read_clip, write_lossless
+from bitstream import SIGNATURE, UnitReader, UnitType
+
+_POINT = re.compile(r"(?P<default>default)|q(?P<quality>[0-9])|(?P<rate>[0-9]+(\.[0-9]+)?)k?")
+
+
+@dataclass(frozen=True)
+class NvcPoint:
+    """What is asked of nvc: a bitrate in kbit/s, a quality 0..9, or neither (its defaults)."""
+
+    bitrate: float | None = None
+    quality: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> NvcPoint:
+        """``3`` or ``3k`` (kbit/s), ``q5`` (quality 5) or ``default``. Raises `ValueError` for anything else."""
+        match = _POINT.fullmatch(text)
+        if match is None:
+            raise ValueError(f"{text!r} is no operating point; it must be like 3 (kbit/s), q5 or default")
+        if match["default"]:
+            return cls()
+        return cls(quality=int(match["quality"])) if match["quality"] else cls(bitrate=float(match["rate"]))
+
+    def __str__(self) -> str:
+        if self.bitrate is not None:
+            return f"{self.bitrate:g}k"
+        return "default" if self.quality is None else f"q{self.quality}"
+
+    def options(self) -> dict[str, float | int]:
+        """Keyword arguments of `nvc.encode_file`; its bitrate is in bit/s."""
+        if self.bitrate is not None:
+            return {"bitrate": round(self.bitrate * 1000)}
+        return {} if self.quality is None else {"quality": self.quality}
+
+
+def code(clip: Clip, point: NvcPoint) -> Coded:
+    """Encode and decode a square clip. Raises `RuntimeError` when frames go missing on the way."""
+    with tempfile.TemporaryDirectory() as name:
+        source, coded, result = (Path(name) / file for file in ("source.mkv", "coded.nvc", "decoded.mkv"))
+        write_lossless(clip, source)
+        start = time.perf_counter()
+        nvc.encode_file(source, coded, crop="none", **point.options())
+        encoded = time.perf_counter()
+        nvc.decode_file(coded, result)
+        finished = time.perf_counter()
+        data = coded.read_bytes()
+        decoded = read_clip(result)
+    if decoded.frames.shape != clip.frames.shape:
+        raise RuntimeError(f"nvc {point}: {clip.frames.shape} in, {decoded.frames.shape} out")
+    clip = replace(clip, frames=decoded.frames)
+    return Coded(clip, len(data), bytes_by_unit(data), encoded - start, finished - encoded)
+
+
+def bytes_by_unit(data: bytes) -> dict[str, int]:
+    """Bytes of each type of unit in a file, headers and checksums included; the sum is the size of the file."""
+    sizes = {"signature": len(SIGNATURE)}
+    reader = UnitReader()
+    for unit in reader.feed(data):
+        name = UnitType(unit.type).name.lower()
+        sizes[name] = sizes.get(name, 0) + len(unit.to_bytes())
+    reader.close()
+    return sizes
