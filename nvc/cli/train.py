@@ -13,10 +13,12 @@ import torch
 import torch.distributed as dist
 
 from nvc.models import zoo
+from nvc.models.config import PRESETS
 from nvc.training.data import PackedClips
-from nvc.training.loop import TrainingState, train
+from nvc.training.loop import Trainer
 from nvc.training.losses import SqueezeFeatures
 from nvc.training.recipe import load_recipe
+from nvc.training.state import TrainingState
 from nvc.training.validate import Validator
 
 RECIPES = Path(__file__).resolve().parent.parent / "training" / "recipes"
@@ -76,16 +78,15 @@ def _run(args: argparse.Namespace) -> int:
             torch.cuda.set_device(device)
     with np.load(args.face) as arrays:
         mean = torch.from_numpy(arrays["mean"].astype(np.float32))
-    data = PackedClips(args.data, mean=mean)
+    config = PRESETS[recipe.model]
+    data = PackedClips(args.data, mean=mean, keypoints=config.keypoints, expression=config.expression)
     features = load_features(args.perceptual_weights)
     validate = None
     if args.val is not None:
         args.out.mkdir(parents=True, exist_ok=True)
         validate = Validator(PackedClips(args.val, shape=data.shape), features, args.out)
-    state = train(
-        recipe, data, features, args.out,
-        validate=validate, max_minutes=args.max_minutes, device=device, report=_print_row,
-    )  # fmt: skip
+    trainer = Trainer(recipe, data, features, args.out, device=device)
+    state = trainer.run(validate=validate, max_minutes=args.max_minutes, report=_print_row)
     if args.export is not None and (not dist.is_initialized() or dist.get_rank() == 0):
         _export(state, args.export)
     if dist.is_initialized():

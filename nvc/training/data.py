@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nvc.pose import HeadMotion
 from nvc.training.augment import Similarity, colour_jitter, transform_motion, transform_pictures
-from nvc.training.labels import FaceShape, Labels, fit_shape, label, to_half_sides
+from nvc.training.labels import KEYPOINTS, FaceShape, Labels, fit_shape, label, to_half_sides
 
 
 @dataclass(frozen=True)
@@ -36,19 +36,40 @@ class Batch:
     motion: HeadMotion
     x_c: Tensor
 
+    def to(self, device: str) -> Batch:
+        """The batch on another device."""
+
+        def move(tensor: Tensor) -> Tensor:
+            return tensor.to(device, non_blocking=True)
+
+        return Batch(
+            move(self.source),
+            move(self.clean),
+            move(self.driving),
+            HeadMotion.from_vector(move(self.source_motion.vector())),
+            HeadMotion.from_vector(move(self.motion.vector())),
+            move(self.x_c),
+        )
+
 
 class PackedClips:
     """A pack made by :func:`nvc.training.packing.pack`, mapped into memory, with labels computed once."""
 
     def __init__(
-        self, folder: Path, *, shape: FaceShape | None = None, mean: Tensor | None = None, expression: int = 32
+        self,
+        folder: Path,
+        *,
+        shape: FaceShape | None = None,
+        mean: Tensor | None = None,
+        keypoints: int = len(KEYPOINTS),
+        expression: int = 32,
     ):
         """Open a pack.
 
         Args:
             folder: of the pack.
             shape: face shape to label with; fitted to this pack when missing, which needs ``mean`` [478, 3].
-            expression: N, when fitted.
+            keypoints, expression: K and N, when fitted.
         """
         self.frames = np.load(folder / "frames.npy", mmap_mode="r")
         self.keys = np.load(folder / "keys.npy", mmap_mode="r")
@@ -59,7 +80,7 @@ class PackedClips:
             if mean is None:
                 raise ValueError("a face shape or a mean face to fit one is needed")
             spans = [(c["start"], c["count"]) for c in self.clips if c["kind"] == "train"]
-            shape = fit_shape(points, spans, mean, expression)
+            shape = fit_shape(points, spans, mean, keypoints=keypoints, expression=expression)
         self.shape = shape
         self.labels = (label(points, shape), label(points, shape, mirrored=True))
         first = np.searchsorted(self.key_frames, [c["start"] for c in self.clips])

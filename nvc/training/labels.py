@@ -60,7 +60,7 @@ class FaceShape:
     @property
     def mean_keypoints(self) -> Tensor:
         """[K, 3]."""
-        return self.reference[list(KEYPOINTS)]
+        return self.reference[list(KEYPOINTS[: self.basis.shape[1]])]
 
 
 @dataclass(frozen=True)
@@ -93,42 +93,45 @@ def _rigid_weights() -> Tensor:
     return weights
 
 
-def canonical_keypoints(points: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
-    """Pose [F, 7] of landmarks [F, 478, 3] and their keypoints in the canonical frame, [F, K, 3]."""
+def canonical_keypoints(points: Tensor, reference: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Pose [F, 7] of landmarks [F, 478, 3] and their first ``count`` keypoints in the canonical frame."""
     scale, rotation, translation = align(points, reference, _rigid_weights())
-    chosen = points[:, list(KEYPOINTS)] - translation[:, None]
+    chosen = points[:, list(KEYPOINTS[:count])] - translation[:, None]
     canonical = torch.einsum("fpi,fij->fpj", chosen, rotation) / scale[:, None, None]
     # Depth of the whole head cannot be seen and does not move the picture: t_z is zero.
     translation = translation * torch.tensor([1.0, 1.0, 0.0])
     return torch.cat([matrix_to_euler(rotation), translation, scale.log2()[:, None]], 1), canonical
 
 
-def fit_shape(points: Tensor, clips: list[tuple[int, int]], mean: Tensor, expression: int) -> FaceShape:
+def fit_shape(
+    points: Tensor, clips: list[tuple[int, int]], mean: Tensor, *, keypoints: int = len(KEYPOINTS), expression: int
+) -> FaceShape:
     """Fit the expression basis: principal components of what the keypoints do within a clip.
 
     Args:
         points: landmarks of all frames, [F, 478, 3], half-sides.
         clips: (start, count) of each clip; clips of one frame say nothing and are skipped.
         mean: mean face, [478, 3], in any unit in which a nominal head has s = 0.42.
+        keypoints: K, the first of :data:`KEYPOINTS`.
         expression: N.
     """
     mirror = mirror_points(mean)
     # A face leans neither way: without this the mean's own asymmetry would read as a yaw of a degree.
     reference = (mean + mean[mirror] * torch.tensor([-1.0, 1.0, 1.0])) / 2 * NOMINAL_SCALE
-    weights = torch.ones(len(KEYPOINTS), 3)
+    weights = torch.ones(keypoints, 3)
     weights[:_MOUTH_AND_EYES] = 2.0
     weights[:, 2] *= 0.4  # the labels' depth is their least certain part, and moves the picture least
     spread = []
     for start, count in clips:
         if count > 1:
-            _, canonical = canonical_keypoints(points[start : start + count], reference)
+            _, canonical = canonical_keypoints(points[start : start + count], reference, keypoints)
             centred = canonical - canonical.mean(0)
             spread.append(centred / max(1.0, (count / 200) ** 0.5))
     x = (torch.cat(spread) * weights).flatten(1)
     _, vectors = torch.linalg.eigh(x.T @ x)
     components = vectors.flip(1)[:, :expression].T.unflatten(1, (-1, 3))
     # A coefficient of 1 moves the keypoints by 1 half-side in the weighted RMS.
-    basis = components / weights * len(KEYPOINTS) ** 0.5
+    basis = components / weights * keypoints**0.5
     return FaceShape(reference, mirror, basis, weights)
 
 
@@ -136,10 +139,10 @@ def label(points: Tensor, shape: FaceShape, *, mirrored: bool = False) -> Labels
     """Label landmarks [F, 478, 3] (half-sides), of the pictures or of their mirror images."""
     if mirrored:
         points = points[:, shape.mirror] * torch.tensor([-1.0, 1.0, 1.0])
-    pose, canonical = canonical_keypoints(points, shape.reference)
+    pose, canonical = canonical_keypoints(points, shape.reference, shape.basis.shape[1])
     residual = canonical - shape.mean_keypoints
     # Orthonormal in the weighted product, up to the scale K^1/2 of the basis.
-    dual = shape.basis * shape.weights.square() / len(KEYPOINTS)
+    dual = shape.basis * shape.weights.square() / shape.basis.shape[1]
     coefficients = torch.einsum("fkc,nkc->fn", residual, dual)
     x_c = canonical - torch.einsum("fn,nkc->fkc", coefficients, shape.basis)
     return Labels(torch.cat([pose, coefficients], 1), x_c)

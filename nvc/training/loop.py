@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,304 +14,186 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from nvc.models.config import PRESETS
 from nvc.models.model import Model
-from nvc.pose import HeadMotion
+from nvc.training.adversarial import discriminator_loss, feature_matching_loss, generator_loss
 from nvc.training.data import Batch, PackedClips, Sampler
-from nvc.training.losses import (
-    SqueezeFeatures,
-    attention_map,
-    keypoint_loss,
-    perceptual_distance,
-    pixel_loss,
-)
+from nvc.training.losses import SqueezeFeatures
 from nvc.training.recipe import MotionSource, Recipe, Stage
+from nvc.training.state import TrainingState, new_state
+from nvc.training.step import ForwardPass, loss_terms
 
-_ATTENDED = 26  # mouth and eyes come first among the keypoints
-_LABEL_FREEZE_TZ = 5
-
-
-@dataclass
-class TrainingState:
-    """All that a checkpoint holds."""
-
-    model: Model
-    average: Model
-    optimiser: torch.optim.Optimizer
-    step: int = 0
-    seconds: float = 0.0
-
-    def save(self, path: Path) -> None:
-        """Write a checkpoint beside ``path`` and move it there, so that a crash leaves the old one."""
-        part = path.with_suffix(".part")
-        torch.save(
-            {
-                "model": self.model.state_dict(),
-                "average": self.average.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
-                "step": self.step,
-                "seconds": self.seconds,
-            },
-            part,
-        )
-        part.replace(path)
-
-    def load(self, path: Path) -> None:
-        """Resume from a checkpoint."""
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-        self.model.load_state_dict(saved["model"])
-        self.average.load_state_dict(saved["average"])
-        self.optimiser.load_state_dict(saved["optimiser"])
-        self.step, self.seconds = saved["step"], saved["seconds"]
+Row = dict[str, Any]
+_MAX_NORM = 2.0
+_LOG_EVERY = 20
 
 
-class TrainedParts(nn.Module):
-    """The forward pass of training as one module, so that DistributedDataParallel can wrap it."""
+class Trainer:
+    """Runs a recipe.
 
-    def __init__(self, model: Model) -> None:
-        super().__init__()
-        self.model = model
+    Attributes:
+        state: weights, optimiser and position; resumed from ``out/checkpoint.pt`` when that exists.
+    """
 
-    def forward(self, batch: Batch, stage: Stage, use_labels: bool) -> dict[str, Tensor]:
-        """Predictions of a batch: motion of source and driving frames, pictures, copied pictures."""
-        model = self.model
-        sources, driven = len(batch.source), len(batch.driving)
-        embedding = model.estimator.trunk(torch.cat([batch.clean, batch.driving]))
-        estimated = model.estimator.motion_of(embedding)
-        x_c = model.estimator.canonical_of(embedding[:sources])
-        per_source = driven // sources
-        repeat = lambda t: t.repeat_interleave(per_source, 0)  # noqa: E731
-        if use_labels:
-            source_motion, motion, shape = batch.source_motion, batch.motion, batch.x_c
-        else:
-            source_motion, motion, shape = estimated[:sources], estimated[sources:], x_c
-        noise = torch.rand_like(motion.vector()) - 0.5
-        scale = torch.full((noise.shape[1],), 0.25, device=noise.device)
-        scale[:7] = 1.0
-        scale[_LABEL_FREEZE_TZ] = 0.0
-        motion = HeadMotion.from_vector(motion.vector() + noise * scale * stage.motion_noise)
-        source_motion = HeadMotion.from_vector(repeat(source_motion.vector()))
-        features = model.appearance(batch.source).repeat(per_source)
-        picture, copied, _ = model.draw(features, repeat(shape), source_motion, motion)
+    def __init__(
+        self, recipe: Recipe, data: PackedClips, features: SqueezeFeatures, out: Path, *, device: str = "cpu"
+    ) -> None:
+        """Set up.
+
+        Args:
+            recipe: what to do.
+            data: training pack.
+            features: frozen perceptual backbone.
+            out: folder for ``checkpoint.pt`` and ``log.jsonl``.
+            device: ``cpu`` or ``cuda[:N]``.
+        """
+        out.mkdir(parents=True, exist_ok=True)
+        self.recipe, self.data, self.out, self.device = recipe, data, out, device
+        self.features = features.to(device)
+        self.rank = dist.get_rank() if dist.is_initialized() else 0
+        self.state = new_state(recipe, data, device)
+        self.checkpoint = out / "checkpoint.pt"
+        if self.checkpoint.exists():
+            self.state.load(self.checkpoint)
+        self.forward: nn.Module = ForwardPass(self.state.model)
+        if dist.is_initialized() and dist.get_world_size() > 1:
+            if device != "cpu":  # gloo has none; there each process normalises by its own batch
+                self.forward = nn.SyncBatchNorm.convert_sync_batchnorm(self.forward)
+            self.forward = DistributedDataParallel(self.forward, find_unused_parameters=True)
+        self._sampler: Sampler | None = None
+        self._stage: Stage | None = None
+        self._mean: dict[str, float] = {}
+
+    def run(
+        self,
+        *,
+        validate: Callable[[Model, int], dict[str, float]] | None = None,
+        max_minutes: float | None = None,
+        report: Callable[[Row], None] = lambda row: None,
+    ) -> TrainingState:
+        """Train to the recipe's end, or for ``max_minutes``.
+
+        Args:
+            validate: called with the averaged model and the side every ``recipe.validate_every`` steps.
+            max_minutes: stop, with a checkpoint, after this long.
+            report: called with every row of the log.
+        """
+        started = saved = time.monotonic()
+        while self.state.step < self.recipe.steps:
+            row = self.step()
+            now = time.monotonic()
+            if self.rank == 0:
+                self._keep(row, validate, report)
+                if now - saved > self.recipe.checkpoint_minutes * 60:
+                    self.state.save(self.checkpoint)
+                    saved = now
+            if max_minutes is not None and self._agreed(now - started > max_minutes * 60):
+                break
+        if self.rank == 0:
+            self.state.save(self.checkpoint)
+        return self.state
+
+    def step(self) -> Row:
+        """One optimiser step; returns its losses and times."""
+        begun = time.monotonic()
+        stage, inner = stage_at(self.recipe, self.state.step)
+        batch = self._draw(stage)
+        drawn = time.monotonic() - begun
+        rate = self.state.set_learning_rate(stage, inner)
+        mixed = stage.motion is MotionSource.MIXED and self.state.step % 2 == 0
+        use_labels = mixed or stage.motion is MotionSource.LABELS
+        self.forward.train()
+        with self._precision():
+            out = self.forward(batch, stage, use_labels)
+            terms = loss_terms(out, batch, stage, self.state.model.expression_basis, self.features)
+            if stage.adversarial and stage.draws:
+                terms |= self._adversarial_terms(out["picture"], batch.driving, stage)
+        norm = self._descend(torch.stack([t.float() for t in terms.values()]).sum())
+        if stage.adversarial and stage.draws:
+            terms["critic"] = self._train_critic(out["picture"].detach(), batch.driving)
+        self.state.update_average(self.recipe.ema)
+        self.state.step += 1
+        spent = time.monotonic() - begun
+        self.state.seconds += spent
+        row = {name: float(term.detach()) for name, term in terms.items()}
+        return row | {"norm": norm, "learning_rate": rate, "draw_s": drawn, "step_s": spent}
+
+    def _agreed(self, stop: bool) -> bool:
+        """The first process's decision: one that stops alone would leave the others waiting for its gradients."""
+        if not isinstance(self.forward, DistributedDataParallel):
+            return stop
+        decision = torch.tensor([int(stop)], device=self.device)
+        dist.broadcast(decision, 0)
+        return bool(decision.item())
+
+    def _descend(self, loss: Tensor) -> float:
+        self.state.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.state.model.parameters(), _MAX_NORM)
+        if torch.isfinite(norm):  # one bad batch must not cost the run
+            self.state.optimiser.step()
+        return float(norm)
+
+    def _adversarial_terms(self, picture: Tensor, real: Tensor, stage: Stage) -> dict[str, Tensor]:
+        self.state.begin_adversarial()
+        critic = self.state.critic
+        assert critic is not None  # noqa: S101 - for the type checker
+        critic.requires_grad_(False)
+        with torch.no_grad():
+            _, real_features = critic(real)
+        logits, features = critic(picture)
         return {
-            "picture": picture,
-            "copied": copied,
-            "estimated": estimated.vector(),
-            "x_c": x_c,
+            "adversarial": stage.adversarial * generator_loss(logits),
+            "matching": 10 * stage.adversarial * feature_matching_loss(real_features, features),
         }
 
+    def _train_critic(self, picture: Tensor, real: Tensor) -> Tensor:
+        critic, optimiser = self.state.critic, self.state.critic_optimiser
+        assert critic is not None and optimiser is not None  # noqa: S101 - for the type checker
+        critic.requires_grad_(True)
+        with self._precision():
+            loss = discriminator_loss(critic(real)[0], critic(picture)[0])
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        return loss
 
-def losses(
-    out: dict[str, Tensor], batch: Batch, stage: Stage, basis: Tensor, features: SqueezeFeatures
-) -> dict[str, Tensor]:
-    """The weighted terms of the loss of one batch."""
-    sources, driven = len(batch.source), len(batch.driving)
-    per_source = driven // sources
-    side = batch.driving.shape[-1]
-    from nvc.pose import keypoints
+    def _precision(self) -> AbstractContextManager[Any]:
+        return torch.autocast(self.device.split(":")[0], torch.bfloat16) if self.recipe.bf16 else nullcontext()
 
-    shape = batch.x_c.repeat_interleave(per_source, 0)
-    points = keypoints(shape, batch.motion, basis)
-    attention = attention_map(points, _ATTENDED, side)
-    picture = out["picture"]
-    with torch.no_grad():
-        target = features(batch.driving)
-    terms = {
-        "pixel": stage.pixel * pixel_loss(picture, batch.driving, attention),
-        "perceptual": stage.perceptual * perceptual_distance(features(picture), target),
-        "copied": stage.copied * pixel_loss(out["copied"], batch.driving, attention),
-    }
-    label = torch.cat([batch.source_motion.vector(), batch.motion.vector()])
-    estimated = HeadMotion.from_vector(out["estimated"])
-    everyone = torch.cat([batch.x_c, shape])
-    terms["keypoint"] = stage.keypoint * keypoint_loss(estimated, HeadMotion.from_vector(label), everyone, basis)
-    terms["canonical"] = stage.canonical * (out["x_c"] - batch.x_c).abs().mean() * 10
-    # A bias that lasts over a clip moves nothing; what counts is the difference to the key picture.
-    change = out["estimated"][sources:] - out["estimated"][:sources].repeat_interleave(per_source, 0)
-    true = label[sources:] - label[:sources].repeat_interleave(per_source, 0)
-    base = label[sources:]
-    moved, wanted = HeadMotion.from_vector(base + change - true), HeadMotion.from_vector(base)
-    terms["steady"] = stage.steady * keypoint_loss(moved, wanted, shape, basis)
-    return terms
+    def _draw(self, stage: Stage) -> Batch:
+        if stage is not self._stage or self._sampler is None:
+            self._stage = stage
+            seed = self.recipe.seed + 1000 * self.state.step + self.rank
+            self._sampler = Sampler(self.data, sources=stage.sources, targets=stage.targets, side=stage.side, seed=seed)
+        return self._sampler.draw().to(self.device)
 
+    def _keep(
+        self, row: Row, validate: Callable[[Model, int], dict[str, float]] | None, report: Callable[[Row], None]
+    ) -> None:
+        self._mean = {k: v if k not in self._mean else 0.95 * self._mean[k] + 0.05 * v for k, v in row.items()}
+        step, seconds = self.state.step, round(self.state.seconds)
+        assert self._stage is not None  # noqa: S101 - for the type checker
+        if step % _LOG_EVERY == 0:
+            kept = {k: round(self._mean[k], 6) for k in row}
+            self._log({"step": step, "seconds": seconds, "side": self._stage.side, **kept}, report)
+        if validate is not None and step % self.recipe.validate_every == 0:
+            self._log({"step": step, "seconds": seconds, **validate(self.state.average, self._stage.side)}, report)
 
-def parameter_groups(model: Model) -> list[dict[str, Any]]:
-    """The estimator apart from the rest, as stages may give it a learning rate of its own."""
-    estimator = list(model.estimator.parameters())
-    chosen = {id(p) for p in estimator}
-    rest = [p for p in model.parameters() if id(p) not in chosen]
-    return [{"params": rest, "part": "drawing"}, {"params": estimator, "part": "estimator"}]
-
-
-def new_state(recipe: Recipe, data: PackedClips) -> TrainingState:
-    """Fresh weights, with the face shape and the label statistics of the data set in."""
-    torch.manual_seed(recipe.seed)
-    models = []
-    for _ in range(2):
-        model = Model(PRESETS[recipe.model])
-        models.append(model)
-    model, average = models
-    vectors = data.labels[0].vector
-    keep = [i for i in range(vectors.shape[1]) if i != _LABEL_FREEZE_TZ]
-    model.expression_basis.copy_(data.shape.basis)
-    model.estimator.mean_keypoints.copy_(data.shape.mean_keypoints)
-    model.estimator.motion_mean.copy_(vectors.mean(0)[keep])
-    model.estimator.motion_std.copy_(vectors.std(0)[keep])
-    average.load_state_dict(model.state_dict())
-    optimiser = torch.optim.AdamW(parameter_groups(model), lr=1e-4, betas=(0.9, 0.99), weight_decay=recipe.weight_decay)
-    return TrainingState(model, average, optimiser)
+    def _log(self, row: Row, report: Callable[[Row], None]) -> None:
+        with (self.out / "log.jsonl").open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        report(row)
 
 
 def stage_at(recipe: Recipe, step: int) -> tuple[Stage, int]:
-    """The stage that global step ``step`` belongs to, and the step within it."""
-    for stage in recipe.stages:
-        if step < stage.steps:
-            return stage, step
-        step -= stage.steps
-    raise ValueError(f"step is {step} past the recipe's end")
+    """The stage that global step ``step`` belongs to, and the step within it.
 
-
-def _set_learning_rate(optimiser: torch.optim.Optimizer, stage: Stage, inner: int, step: int) -> float:
-    final = stage.learning_rate if stage.final_learning_rate is None else stage.final_learning_rate
-    done = inner / max(1, stage.steps)
-    rate = (stage.learning_rate * (1 - done) + final * done) * min(1.0, (step + 1) / 100)
-    for group in optimiser.param_groups:
-        own = stage.estimator_learning_rate if group["part"] == "estimator" else None
-        group["lr"] = rate if own is None else own * rate / stage.learning_rate
-    return rate
-
-
-@torch.no_grad()
-def update_average(average: Model, model: Model, decay: float, step: int) -> None:
-    """Exponential moving average of weights; buffers are copied for counts and averaged for statistics."""
-    decay = min(decay, (step + 1) / (step + 10))
-    new = model.state_dict()
-    for name, value in average.state_dict().items():
-        if value.dtype.is_floating_point:
-            value.lerp_(new[name].to(value.dtype), 1 - decay)
-        else:
-            value.copy_(new[name])
-
-
-def train(
-    recipe: Recipe,
-    data: PackedClips,
-    features: SqueezeFeatures,
-    out: Path,
-    *,
-    validate: Callable[[Model, int], dict[str, float]] | None = None,
-    max_minutes: float | None = None,
-    device: str = "cpu",
-    report: Callable[[dict[str, Any]], None] = lambda row: None,
-) -> TrainingState:
-    """Run a recipe, resuming from ``out/checkpoint.pt`` when it exists.
-
-    Args:
-        recipe: what to do.
-        data: training pack.
-        features: frozen perceptual backbone.
-        out: folder for the checkpoint and ``log.jsonl``.
-        validate: called every ``recipe.validate_every`` steps with the averaged model.
-        max_minutes: stop, with a checkpoint, after this long.
-        device: of the model.
-        report: called with every row of the log.
-
-    Returns:
-        The final state.
+    Raises:
+        ValueError: past the recipe's end.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    rank = dist.get_rank() if dist.is_initialized() else 0
-    world = dist.get_world_size() if dist.is_initialized() else 1
-    state = new_state(recipe, data)
-    state.model.to(device), state.average.to(device)
-    features.to(device)
-    checkpoint = out / "checkpoint.pt"
-    if checkpoint.exists():
-        state.load(checkpoint)
-    parts: nn.Module = TrainedParts(state.model)
-    if world > 1:
-        parts = DistributedDataParallel(nn.SyncBatchNorm.convert_sync_batchnorm(parts) if device != "cpu" else parts)
-    for module in state.model.modules():
-        if isinstance(module, nn.Conv2d):  # a fifth faster on the CPU, and what tensor cores want
-            module.to(memory_format=torch.channels_last)
-    state.average.eval()
-    started = last_save = time.monotonic()
-    sampler: Sampler | None = None
-    current: Stage | None = None
-    mean: dict[str, float] = {}
-    while state.step < recipe.steps:
-        stage, inner = stage_at(recipe, state.step)
-        if stage is not current or sampler is None:
-            current = stage
-            seed = recipe.seed + 1000 * state.step + rank
-            sampler = Sampler(data, sources=stage.sources, targets=stage.targets, side=stage.side, seed=seed)
-        begun = time.monotonic()
-        batch = _to_device(sampler.draw(), device)
-        drawn = time.monotonic() - begun
-        rate = _set_learning_rate(state.optimiser, stage, inner, state.step)
-        use_labels = stage.motion is MotionSource.LABELS or (stage.motion is MotionSource.MIXED and state.step % 2 == 0)
-        parts.train()
-        precision = torch.autocast(device.split(":")[0], torch.bfloat16) if recipe.bf16 else nullcontext()
-        with precision:
-            predicted = parts(batch, stage, use_labels)
-            terms = losses(predicted, batch, stage, state.model.expression_basis, features)
-        total = torch.stack([t.float() for t in terms.values()]).sum()
-        state.optimiser.zero_grad(set_to_none=True)
-        total.backward()
-        norm = nn.utils.clip_grad_norm_(state.model.parameters(), 2.0)
-        if torch.isfinite(norm):
-            state.optimiser.step()
-        update_average(state.average, state.model, recipe.ema, state.step)
-        state.step += 1
-        state.seconds += time.monotonic() - begun
-        row = {k: float(v.detach()) for k, v in terms.items()} | {
-            "total": float(total.detach()),
-            "norm": float(norm),
-            "draw_s": drawn,
-        }
-        row["step_s"] = time.monotonic() - begun
-        mean = {k: v if k not in mean else 0.95 * mean[k] + 0.05 * v for k, v in row.items()}
-        if rank == 0:
-            _log(out, state, stage, rate, mean, report)
-            if validate is not None and state.step % recipe.validate_every == 0:
-                row = {"step": state.step, "seconds": round(state.seconds), **validate(state.average, stage.side)}
-                _append(out / "log.jsonl", row)
-                report(row)
-            if time.monotonic() - last_save > recipe.checkpoint_minutes * 60:
-                state.save(checkpoint)
-                last_save = time.monotonic()
-        if max_minutes is not None and time.monotonic() - started > max_minutes * 60:
-            break
-    if rank == 0:
-        state.save(checkpoint)
-    return state
-
-
-def _to_device(batch: Batch, device: str) -> Batch:
-    if device == "cpu":
-        return batch
-    move = lambda t: t.to(device, non_blocking=True)  # noqa: E731
-    return Batch(
-        move(batch.source),
-        move(batch.clean),
-        move(batch.driving),
-        HeadMotion.from_vector(move(batch.source_motion.vector())),
-        HeadMotion.from_vector(move(batch.motion.vector())),
-        move(batch.x_c),
-    )
-
-
-def _log(
-    out: Path, state: TrainingState, stage: Stage, rate: float, mean: dict[str, float], report: Callable[..., None]
-) -> None:
-    if state.step % 20:
-        return
-    row = {"step": state.step, "seconds": round(state.seconds), "side": stage.side, "learning_rate": rate}
-    row |= {k: round(v, 5) for k, v in mean.items()}
-    _append(out / "log.jsonl", row)
-    report(row)
-
-
-def _append(path: Path, row: dict[str, Any]) -> None:
-    with path.open("a") as file:
-        file.write(json.dumps(row) + "\n")
+    inner = step
+    for stage in recipe.stages:
+        if inner < stage.steps:
+            return stage, inner
+        inner -= stage.steps
+    raise ValueError(f"step {step} is past the recipe's end, {recipe.steps}")

@@ -15,7 +15,7 @@ draw its sources from ``keys`` and never from ``frames``.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ import numpy as np
 
 from nvc import colour, keyframe
 
-LANDMARK_UNIT = 1 / 32
+_CODED_PHOTO = 4  # a photo is coded this many times, each at its own QP
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,11 @@ def _code_keys(
 ) -> tuple[list[np.ndarray], list[int]]:
     """Code every ``every``-th frame as an H.264 intra picture at a random QP and decode it again."""
     coded, at = [], []
-    for index in range(0, len(frames), every):
+    still = len(frames) == 1
+    for index in [0] * _CODED_PHOTO if still else range(0, len(frames), every):
         qp = int(rng.integers(qp_range[0], qp_range[1] + 1))
-        data = keyframe.encode_picture(frames[index], qp=qp, preset="fast")
-        coded.append(keyframe.decode_picture(data, max_pixels=frames.shape[1] * frames.shape[2]))
+        data = keyframe.encode_picture(frames[index], qp=qp)
+        coded.append(keyframe.decode_picture(data, width=frames.shape[2], height=frames.shape[1]))
         at.append(index)
     return coded, at
 
@@ -87,6 +88,7 @@ def pack(
     key_every: int = 5,
     qp_range: tuple[int, int] = (26, 42),
     seed: int = 0,
+    report: Callable[[Clip], None] = lambda clip: None,
 ) -> list[Clip]:
     """Pack folders of labelled clips and photos into ``out``.
 
@@ -98,9 +100,13 @@ def pack(
         key_every: one frame in this many also becomes a coded key picture; of a photo, four do.
         qp_range: H.264 quantiser range, both ends included, of the coded key pictures.
         seed: of the random QPs.
+        report: called after every clip.
 
     Returns:
         The clips in the order of the pack.
+
+    Raises:
+        ValueError: nothing labelled in any of the folders.
     """
     rng = np.random.default_rng(seed)
     out.mkdir(parents=True, exist_ok=True)
@@ -116,9 +122,14 @@ def pack(
             keys += coded
             key_frames += [start + i for i in at]
             start += len(frames)
+            report(clips[-1])
     if not clips:
         raise ValueError(f"no labelled clips or photos in {', '.join(map(str, folders))}")
-    np.save(out / "frames.npy", np.concatenate(all_frames))
+    # Written in place: joining them first would need the memory twice.
+    joined = np.lib.format.open_memmap(out / "frames.npy", "w+", np.uint8, (start, side, side, 3))
+    for clip, frames in zip(clips, all_frames, strict=True):
+        joined[clip.start : clip.start + clip.count] = frames
+    joined.flush()
     np.save(out / "landmarks.npy", np.concatenate(all_landmarks))
     np.save(out / "keys.npy", np.stack(keys))
     np.save(out / "key_frames.npy", np.array(key_frames, np.int32))

@@ -52,6 +52,11 @@ class Stage:
     adversarial: float = 0.0
     motion_noise: float = 1 / 128
 
+    @property
+    def draws(self) -> bool:
+        """Whether pictures are drawn at all; a stage without picture losses trains the motion estimator alone."""
+        return self.pixel > 0 or self.perceptual > 0 or self.adversarial > 0
+
 
 @dataclass(frozen=True)
 class Recipe:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -32,7 +33,8 @@ def fixed_pairs(data: PackedClips, *, every: int) -> list[Pair]:
     """The first key picture of every clip against every ``every``-th frame of the clip."""
     pairs = []
     for clip, (first, _) in zip(data.clips, data.key_spans, strict=True):
-        driving = range(clip["start"] + every, clip["start"] + clip["count"], every)
+        apart = max(1, min(every, clip["count"] // 2))  # a short clip shows its middle
+        driving = range(clip["start"] + apart, clip["start"] + clip["count"], apart)
         if len(driving):
             pairs.append(Pair(first, int(data.key_frames[first]), tuple(driving)))
     return pairs
@@ -107,7 +109,7 @@ class Validator:
 
 
 def _pictures(frames: np.ndarray, side: int) -> Tensor:
-    pictures = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 255
+    pictures = torch.from_numpy(np.array(frames)).permute(0, 3, 1, 2).float() / 255
     return pictures if pictures.shape[-1] == side else F.interpolate(pictures, size=(side, side), mode="area")
 
 
@@ -116,6 +118,6 @@ def write_png(path: Path, picture: Tensor) -> None:
     array = (picture.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
     encoder = av.CodecContext.create("png", "w")
     encoder.width, encoder.height, encoder.pix_fmt = array.shape[1], array.shape[0], "rgb24"
-    encoder.time_base = "1/25"
+    encoder.time_base = Fraction(1, 25)
     frame = av.VideoFrame.from_ndarray(array, format="rgb24")
     path.write_bytes(b"".join(bytes(p) for p in [*encoder.encode(frame), *encoder.encode(None)]))
