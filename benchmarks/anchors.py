@@ -14,9 +14,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 from fractions import Fraction
+from typing import cast
 
 import av
 import numpy as np
+from av.video.codeccontext import VideoCodecContext
 from PIL import Image
 
 from benchmarks.clips import Clip
@@ -161,7 +163,7 @@ def payload_size(packet: bytes, encoder: str) -> int:
 
 
 def _encode(pictures: list[np.ndarray], frame_rate: Fraction, anchor: Anchor, crf: int) -> list[bytes]:
-    context = av.CodecContext.create(anchor.encoder, "w")
+    context = cast(VideoCodecContext, av.CodecContext.create(anchor.encoder, "w"))
     context.height, context.width = pictures[0].shape[:2]
     context.pix_fmt = "yuv420p"
     context.time_base, context.framerate = 1 / frame_rate, frame_rate
@@ -176,7 +178,7 @@ def _encode(pictures: list[np.ndarray], frame_rate: Fraction, anchor: Anchor, cr
 
 
 def _decode(packets: list[bytes], anchor: Anchor) -> list[np.ndarray]:
-    context = av.CodecContext.create(anchor.decoder, "r")
+    context = cast(VideoCodecContext, av.CodecContext.create(anchor.decoder, "r"))
     context.thread_count = 1
     frames = [frame for packet in packets for frame in context.decode(av.Packet(packet))]
     frames += context.decode(None)

@@ -7,11 +7,10 @@ from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
-import av
 import numpy as np
 
-from nvc.colour import ColourSpec, Matrix, rgb_to_frame
 from nvc.video import VideoReader
+from nvc.video_writer import ContainerWriter, VideoFormat
 
 
 @dataclass(frozen=True)
@@ -40,23 +39,18 @@ def read_clip(path: str | Path, *, limit: int | None = None) -> Clip:
 
 
 def write_lossless(clip: Clip, path: str | Path) -> None:
-    """The clip as FFV1 in RGB: whoever reads the file gets these very pixels."""
-    _write(clip, path, codec="ffv1", pixel_format="bgr0", options={})
+    """The clip as Matroska, FFV1 in RGB: whoever reads the file gets these very pixels."""
+    _write(clip, path, VideoFormat.MKV)
 
 
-def write_playable(clip: Clip, path: str | Path, *, crf: int = 17) -> None:
-    """The clip as H.264 that a browser plays, visually lossless. Sides must be even."""
-    _write(clip, path, codec="libx264", pixel_format="yuv420p", options={"crf": str(crf), "preset": "medium"})
+def write_playable(clip: Clip, path: str | Path) -> None:
+    """The clip as MP4 that a browser plays, visually lossless. Sides must be even."""
+    _write(clip, path, VideoFormat.MP4)
 
 
-def _write(clip: Clip, path: str | Path, *, codec: str, pixel_format: str, options: dict[str, str]) -> None:
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=clip.frame_rate, options=options)
-        stream.height, stream.width = clip.frames.shape[2:]
-        stream.pix_fmt = pixel_format
-        stream.codec_context.thread_count = 1
-        for picture in clip.frames:
-            rgb = picture.transpose(1, 2, 0)
-            frame = rgb_to_frame(rgb, pixel_format=pixel_format, spec=ColourSpec(Matrix.BT709))
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+def _write(clip: Clip, path: str | Path, kind: VideoFormat) -> None:
+    height, width = clip.frames.shape[2:]
+    writer = ContainerWriter(path, kind, width=width, height=height, frame_rate=clip.frame_rate)
+    for picture in clip.frames:
+        writer.write(picture.transpose(1, 2, 0))
+    writer.close()

@@ -21,9 +21,12 @@ from nvc.metrics.errors import MetricError
 class Backbone(Protocol):
     """Anything that turns pictures float32 [B, 3, H, W], RGB, 0..255 into feature maps [B, C, h, w]."""
 
-    channels: Sequence[int]
+    @property
+    def channels(self) -> Sequence[int]:
+        """Width of each feature map."""
 
-    def __call__(self, pictures: Tensor) -> list[Tensor]: ...
+    def __call__(self, pictures: Tensor) -> list[Tensor]:
+        """One map a layer."""
 
 
 def load_tensors(path: str | Path) -> dict[str, Tensor]:

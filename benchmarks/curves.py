@@ -1,0 +1,80 @@
+"""Rate-quality curves as SVG and PNG: rate on a log axis, one panel a metric."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from benchmarks.summary import METRICS, Metric, Table
+
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555")  # told apart by most eyes
+_NVC_COLOUR = "#000000"
+_STYLES = {"": "-", "-half-bicubic": "--", "-half-lanczos": ":"}
+
+
+def draw_curves(table: Table, results: Sequence[dict[str, Any]], path: str | Path) -> None:
+    """Write `path` with suffixes .svg and .png: thick lines are means over clips, thin ones single clips of nvc."""
+    metrics = [metric for metric in METRICS if any(metric.name in point.quality for point in table.points)]
+    columns = 3
+    rows = -(-len(metrics) // columns)
+    figure, grid = plt.subplots(rows, columns, figsize=(5 * columns, 3.6 * rows), squeeze=False)
+    for axes, metric in zip(grid.flat, metrics, strict=False):
+        _draw_metric(axes, table, results, metric)
+    for axes in grid.flat[len(metrics) :]:
+        axes.set_visible(False)
+    handles, labels = grid.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="lower center", ncols=min(6, len(labels)), frameon=False)
+    figure.tight_layout(rect=(0, 0.04 + 0.02 * (len(labels) > 6), 1, 1))
+    target = Path(path)
+    # No date and fixed ids: the same JSON gives the same file.
+    with matplotlib.rc_context({"svg.hashsalt": "nvc", "svg.fonttype": "none"}):
+        figure.savefig(target.with_suffix(".svg"), metadata={"Date": None})
+    figure.savefig(target.with_suffix(".png"), dpi=110, metadata={"Software": None})
+    plt.close(figure)
+
+
+def _draw_metric(axes: Axes, table: Table, results: Sequence[dict[str, Any]], metric: Metric) -> None:
+    for codec in table.codecs():
+        points = [point for point in table.of(codec) if metric.name in point.quality]
+        colour, style = _look(codec, table.codecs())
+        heavy = 2.4 if codec == "nvc" else 1.4
+        axes.plot(
+            [point.kbps for point in points],
+            [point.quality[metric.name] for point in points],
+            color=colour,
+            linestyle=style,
+            linewidth=heavy,
+            marker="o",
+            markersize=heavy + 2,
+            label=codec,
+        )
+    for clip in table.clips:
+        own = [r for r in results if r["status"] == "ok" and r["codec"] == "nvc" and r["clip"] == clip]
+        own = sorted((r for r in own if r["quality"].get(metric.name) is not None), key=lambda r: r["kbps"])
+        values = [r["quality"][metric.name] for r in own]
+        axes.plot([r["kbps"] for r in own], values, color=_NVC_COLOUR, linewidth=0.5, alpha=0.35, marker=".")
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("kbit/s")
+    axes.set_title(f"{metric.label} ({'higher' if metric.higher_is_better else 'lower'} is better)", fontsize=10)
+    axes.grid(True, which="both", alpha=0.25)
+
+
+def _look(codec: str, codecs: list[str]) -> tuple[str, str]:
+    """One colour a codec family, one line style a size."""
+    suffix = next((ending for ending in _STYLES if ending and codec.endswith(ending)), "")
+    families = list(dict.fromkeys(name.split("-half")[0] for name in codecs if name != "nvc"))
+    if codec == "nvc":
+        return _NVC_COLOUR, "-"
+    return _COLOURS[families.index(codec.removesuffix(suffix)) % len(_COLOURS)], _STYLES[suffix]

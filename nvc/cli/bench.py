@@ -1,0 +1,133 @@
+"""nvc-bench: rate-distortion runs, their report, and speed. Argument parsing and nothing else."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code: 0 done, 1 a job failed or a file cannot be used, 2 wrong usage."""
+    options = _parser().parse_args(arguments)
+    os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes to the terminal by itself; 1 is errors only
+    try:
+        return int(options.run(options))
+    except ImportError as error:
+        print(f"nvc-bench: {error}; pip install 'nvc[bench]'", file=sys.stderr)
+    except (OSError, ValueError, RuntimeError) as error:
+        print(f"nvc-bench: {error}", file=sys.stderr)
+    return EXIT_FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="nvc-bench", description="Benchmarks of nvc and of conventional codecs.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_rd(commands)
+    _add_report(commands)
+    _add_speed(commands)
+    return parser
+
+
+def _add_rd(commands: argparse._SubParsersAction) -> None:
+    rd = commands.add_parser("rd", help="measure rate and quality, one JSON file a clip, codec and point")
+    rd.add_argument("clips", nargs="+", type=Path, metavar="CLIP", help="square video files, coded as they are")
+    rd.add_argument("-o", "--output", type=Path, default=Path("results"), help="folder of results (default: results)")
+    rd.add_argument("--codecs", default="nvc,x264", help="comma-separated; 'list' prints all (default: nvc,x264)")
+    rd.add_argument("--rates", default="default", help="nvc's points: 3 (kbit/s), q5 (quality) or default, with commas")
+    rd.add_argument("--frames", type=_positive, default=250, help="first so many frames of each clip (default: 250)")
+    rd.add_argument("--perceptual-weights", type=Path, metavar="FILE", help="SqueezeNet 1.0 (.npz, .safetensors): sqp")
+    rd.add_argument("--no-faces", action="store_true", help="leave out landmark and identity measurements")
+    rd.add_argument("--videos", type=Path, metavar="FOLDER", help="keep playable videos there, for sheets and players")
+    rd.add_argument("--quick", action="store_true", help="50 frames and two points a conventional codec")
+    rd.add_argument("--workers", type=_positive, default=1, help="jobs at a time (default: 1)")
+    rd.add_argument("--timeout", type=float, default=1800.0, metavar="SECONDS", help="limit of one job (default: 1800)")
+    rd.add_argument("--executor", choices=("processes", "ray"), default="processes", help="where jobs run")
+    rd.set_defaults(run=_run_rd)
+
+
+def _add_report(commands: argparse._SubParsersAction) -> None:
+    report = commands.add_parser("report", help="turn results into curves, tables and one HTML page")
+    report.add_argument("results", nargs="+", type=Path, metavar="FOLDER", help="folders of 'nvc-bench rd'")
+    report.add_argument("-o", "--output", type=Path, help="where to write (default: FOLDER/report)")
+    report.add_argument("--videos", type=Path, metavar="FOLDER", help="videos that 'nvc-bench rd --videos' kept")
+    report.set_defaults(run=_run_report)
+
+
+def _add_speed(commands: argparse._SubParsersAction) -> None:
+    speed = commands.add_parser("speed", help="frames a second, first-frame delay and memory")
+    speed.add_argument("clip", type=Path, metavar="CLIP", help="a square video file")
+    speed.add_argument("-o", "--output", type=Path, help="write JSON there")
+    speed.add_argument("--frames", type=_positive, default=100, help="first so many frames (default: 100)")
+    speed.add_argument("--threads", default="1,2", help="thread counts, with commas (default: 1,2)")
+    speed.add_argument("--devices", default="cpu", help="with commas: cpu, cuda (default: cpu)")
+    speed.add_argument("--repeats", type=_positive, default=3, help="runs, of which the median counts (default: 3)")
+    speed.set_defaults(run=_run_speed)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not positive")
+    return value
+
+
+def _run_rd(options: argparse.Namespace) -> int:
+    from benchmarks import rd
+    from benchmarks.anchors import ANCHORS
+    from benchmarks.pool import Executor
+
+    if options.codecs == "list":
+        print("\n".join([rd.NVC, *ANCHORS]))
+        return EXIT_OK
+    jobs = rd.plan(
+        options.clips,
+        options.codecs.split(","),
+        rates=options.rates.split(","),
+        frames=options.frames,
+        perceptual_weights=options.perceptual_weights,
+        faces=not options.no_faces,
+        videos=options.videos,
+        quick=options.quick,
+    )
+    counts = rd.run(
+        jobs,
+        options.output,
+        executor=Executor(options.executor),
+        workers=options.workers,
+        timeout=options.timeout,
+    )
+    print(", ".join(f"{count} {what}" for what, count in counts.items()) + f"; results in {options.output}")
+    return EXIT_FAILED if counts["failed"] else EXIT_OK
+
+
+def _run_report(options: argparse.Namespace) -> int:
+    from benchmarks.report import write_report
+
+    output = options.output or options.results[0] / "report"
+    print(write_report(options.results, output, videos=options.videos))
+    return EXIT_OK
+
+
+def _run_speed(options: argparse.Namespace) -> int:
+    from benchmarks import speed
+
+    result = speed.measure_speed(
+        options.clip,
+        frames=options.frames,
+        threads=[int(count) for count in options.threads.split(",")],
+        devices=options.devices.split(","),
+        repeats=options.repeats,
+    )
+    print(speed.as_text(result))
+    if options.output is not None:
+        speed.save(result, options.output)
+    return EXIT_OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())
