@@ -8,6 +8,7 @@ frame again. A frame is 7 + N integers: pitch, yaw, roll, tx, ty, tz, log2 scale
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from collections.abc import Sequence as Values
 
 import numpy as np
@@ -134,8 +135,10 @@ class MotionEncoder(_MotionCoder):
 class MotionDecoder(_MotionCoder):
     """MOTION payloads to motion integers; the exact inverse of MotionEncoder."""
 
-    def __init__(self, sequence: Sequence) -> None:
+    def __init__(self, sequence: Sequence, *, coder: Callable[[bytes], RangeDecoder] = RangeDecoder) -> None:
+        """``coder`` makes the reader of a payload; tools give one that watches."""
         super().__init__(sequence)
+        self._coder = coder
         self.counts: tuple[int, ...] = ()  #: expression integers that each frame of the last unit carried
 
     def decode(self, payload: bytes) -> Frames:
@@ -146,7 +149,7 @@ class MotionDecoder(_MotionCoder):
         if len(payload) > MAX_MOTION_BYTES:
             raise LimitExceeded(f"MOTION of {len(payload)} bytes, allowed {MAX_MOTION_BYTES}")
         model, usual_sources = self._begin_unit()
-        coder = RangeDecoder(payload)
+        coder = self._coder(payload)
         header = Motion(frame_count=1).code_header(coder, self.sequence)
         if header.sources == usual_sources:
             raise Corrupt("MOTION names the sources that it would have anyway")

@@ -37,7 +37,7 @@ class KeyFrame:
     slot_and_codec          u(4) u(4)  source_slot 0 to 3: where the picture is held; picture_codec
     coded_width, _height    leb128     pixels of the picture, even, 16 to side; smaller ones are scaled up to side
     values_size             leb128     bytes of the next field
-    values                  bytes      one range coder run: canonical (3K), pose (7), expression (N), see _code_values
+    values                  bytes      one range coder run: canonical (3K), pose (7), expression (N), see code_values
     picture                 to the     one intra picture; H.264: Annex B, without SEI
                             end
     ======================  =========  ===============================================================================
@@ -91,7 +91,7 @@ class KeyFrame:
         out.leb128(self.coded_width)
         out.leb128(self.coded_height)
         coder = RangeEncoder()
-        _code_values(coder, list(self.canonical), list(self.values))
+        code_values(coder, list(self.canonical), list(self.values))
         out.block(coder.finish())
         out.raw(self.picture)
         return bytes(out)
@@ -105,7 +105,7 @@ class KeyFrame:
         width, height = read.leb128(), read.leb128()
         coder = RangeDecoder(read.block())
         canonical, values = [0] * (3 * sequence.keypoint_count), [0] * sequence.frame_values
-        _code_values(coder, canonical, values)
+        code_values(coder, canonical, values)
         coder.finish()
         key = cls(
             presentation_index=index,
@@ -122,7 +122,7 @@ class KeyFrame:
         return key
 
 
-def _code_values(coder: SymbolCoder, canonical: list[int], values: list[int]) -> None:
+def code_values(coder: SymbolCoder, canonical: list[int], values: list[int]) -> None:
     """Code all integers of a key frame in place: keypoints with one model an axis, the head with one for all."""
     axes = [IntegerModel() for _ in range(3)]
     for i, value in enumerate(canonical):

@@ -13,7 +13,7 @@ motion state, the next presentation index. It is all of Part A that is not insid
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -22,9 +22,10 @@ from bitstream.errors import BitstreamError, Corrupt, LimitExceeded
 from bitstream.limits import MAX_PRESENTATION_INDEX, Limits
 from bitstream.motion import MotionDecoder
 from bitstream.pictures import KeyFrame, Picture
+from bitstream.rangecoder import RangeDecoder
 from bitstream.sequence import Sequence
 from bitstream.syntax import Motion, Payload, parse_payload
-from bitstream.units import Unit, UnitReader, find_resync
+from bitstream.units import Unit, UnitReader, UnitType, find_resync
 
 MAX_SKIPPED_FRAMES = 1024  # indices that a KEYFRAME or PICTURE may leave out
 MAX_CONCEALED_FRAMES = 64  # lost frames in a row that get integers of their own; the rest repeats the last of them
@@ -68,11 +69,19 @@ def conceal(last: tuple[int, ...], key: tuple[int, ...], run: int) -> tuple[int,
 class StreamDecoder:
     """Units in, frames of Part A out. One for every stream; strict unless :meth:`damage` has been called.
 
-    ``model_id``: 16 bytes of the model at hand, or None to take any. After an error the state is as before the unit.
+    ``model_id``: 16 bytes of the model at hand, or None to take any. ``coder`` makes the reader of a MOTION payload; tools
+    give one that watches. After an error the state is as before the unit.
     """
 
-    def __init__(self, *, model_id: bytes | None = None, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        model_id: bytes | None = None,
+        limits: Limits | None = None,
+        coder: Callable[[bytes], RangeDecoder] = RangeDecoder,
+    ) -> None:
         self._model_id = model_id
+        self._coder = coder
         self._limits = limits or Limits()
         self._motion: MotionDecoder | None = None
         self._audio = self._motion_lost = self._picture_lost = False
@@ -86,6 +95,8 @@ class StreamDecoder:
 
     def decode(self, unit: Unit) -> list[Frame]:
         """Frames that this unit gives. Raises BitstreamError subclasses."""
+        if self._motion_lost and unit.type is UnitType.MOTION:
+            return []
         payload = parse_payload(unit, self.sequence)
         frames: list[Frame] = []
         if isinstance(payload, Sequence):
@@ -93,7 +104,7 @@ class StreamDecoder:
         elif isinstance(payload, KeyFrame):
             frames = self._key_frame(payload)
         elif isinstance(payload, Motion):
-            frames = [] if self._motion_lost else self._motion_frames(payload)
+            frames = self._motion_frames(payload)
         elif isinstance(payload, Picture):
             frames = self._picture(payload)
         elif isinstance(payload, Audio):
@@ -118,13 +129,13 @@ class StreamDecoder:
             sequence.check_model(self._model_id)
         if sequence.side**2 > self._limits.max_pixels:
             raise LimitExceeded(f"side {sequence.side}, allowed are {self._limits.max_pixels} pixels")
-        self.sequence, self._motion = sequence, MotionDecoder(sequence)
+        self.sequence, self._motion = sequence, MotionDecoder(sequence, coder=self._coder)
         self.slots, self.key = {}, None
 
     def _key_frame(self, key: KeyFrame) -> list[Frame]:
         gap = self._skip_to(key.presentation_index)
         if self._motion_lost and self.sequence is not None:  # a key frame may be lost: what the slots hold is unsure
-            self._motion, self.slots = MotionDecoder(self.sequence), {}
+            self._motion, self.slots = MotionDecoder(self.sequence, coder=self._coder), {}
         if self._motion is not None:  # parse_payload has refused a KEYFRAME without a SEQUENCE
             self._motion.start(key)
         self.slots[key.source_slot], self.key = key, key
