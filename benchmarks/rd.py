@@ -184,12 +184,16 @@ def run(
     executor: Executor = Executor.PROCESSES,
     workers: int = 1,
     timeout: float = DEFAULT_TIMEOUT,
+    redo: Sequence[str] = (),
     progress: bool = True,
 ) -> dict[str, int]:
-    """Run what is not done yet and write one JSON a job. Returns how many were "done", "failed" and "kept"."""
+    """Run what is not done yet and write one JSON a job. Returns how many were "done", "failed" and "kept".
+
+    Codecs named in `redo` are measured again: a result does not know that the code or the weights have changed.
+    """
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
-    waiting = [job for job in jobs if not is_done(job, folder)]
+    waiting = [job for job in jobs if job.codec in redo or not is_done(job, folder)]
     counts = {"done": 0, "failed": 0, "kept": len(jobs) - len(waiting)}
     context = {"machine": describe_machine(), "versions": describe_versions()}
     outcomes = run_all(waiting, run_job, executor=executor, workers=workers, timeout=timeout)

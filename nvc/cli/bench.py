@@ -46,6 +46,7 @@ def _add_rd(commands: argparse._SubParsersAction) -> None:
     rd.add_argument("--quick", action="store_true", help="50 frames and two points a conventional codec")
     rd.add_argument("--workers", type=_positive, default=1, help="jobs at a time (default: 1)")
     rd.add_argument("--timeout", type=float, default=1800.0, metavar="SECONDS", help="limit of one job (default: 1800)")
+    rd.add_argument("--redo", default="", metavar="CODECS", help="measure these again, say after training: nvc")
     rd.add_argument("--executor", choices=("processes", "ray"), default="processes", help="where jobs run")
     rd.set_defaults(run=_run_rd)
 
@@ -100,6 +101,7 @@ def _run_rd(options: argparse.Namespace) -> int:
         executor=Executor(options.executor),
         workers=options.workers,
         timeout=options.timeout,
+        redo=options.redo.split(","),
     )
     print(", ".join(f"{count} {what}" for what, count in counts.items()) + f"; results in {options.output}")
     return EXIT_FAILED if counts["failed"] else EXIT_OK
