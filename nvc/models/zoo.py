@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from nvc.models.config import PRESETS, ModelConfig
+from nvc.models.folding import fold_batch_norm
 from nvc.models.model import Model
 
 MODEL_ID_BYTES = 16
@@ -93,7 +94,9 @@ def load(name_or_path: str | Path = DEFAULT_MODEL, *, device: str | torch.device
     _check(model, tensors, path)
     model.load_state_dict({k: v.float() for k, v in tensors.items()}, strict=False)
     model.model_id = model_id_of(tensors)
-    return model.to(device).eval().requires_grad_(False)
+    model.eval().requires_grad_(False)
+    fold_batch_norm(model)
+    return model.to(device)
 
 
 def weights_path(name_or_path: str | Path) -> Path:
