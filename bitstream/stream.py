@@ -69,8 +69,8 @@ def conceal(last: tuple[int, ...], key: tuple[int, ...], run: int) -> tuple[int,
 class StreamDecoder:
     """Units in, frames of Part A out. One for every stream; strict unless :meth:`damage` has been called.
 
-    ``model_id``: 16 bytes of the model at hand, or None to take any. ``coder`` makes the reader of a MOTION payload; tools
-    give one that watches. After an error the state is as before the unit.
+    ``model_id``: 16 bytes of the model at hand, or None to take any. ``coder`` makes the reader of a MOTION payload;
+    tools give one that watches. After an error the state is as before the unit.
     """
 
     def __init__(

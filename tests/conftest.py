@@ -8,6 +8,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
+
+settings.register_profile("nvc", deadline=None)  # a busy machine is no failure
+settings.load_profile("nvc")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
