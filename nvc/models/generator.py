@@ -15,6 +15,8 @@ from nvc.models.config import ModelConfig
 from nvc.models.dense_motion import MotionField, skip_flows, warp_volume
 from nvc.models.layers import ResidualBlock, Upsample, conv_block, warp
 
+_KEEP = 3.0  # the copy is kept until the network learns where not to
+
 
 class Generator(nn.Module):
     """Source features, motion field and expression code to pictures."""
@@ -41,6 +43,8 @@ class Generator(nn.Module):
         self.fuse_full = conv_block(c1 // 2 + c1 + 3, c1)
         self.level1 = conv_block(c1, c1)
         self.draw = nn.Conv2d(c1, 4, 3, 1, 1)
+        nn.init.normal_(self.draw.weight, std=1e-2)
+        nn.init.zeros_(self.draw.bias)
 
     def forward(self, source: SourceFeatures, field: MotionField, code: Tensor) -> tuple[Tensor, Tensor]:
         """Draw B pictures.
@@ -52,7 +56,7 @@ class Generator(nn.Module):
                 driving and source angles.
 
         Returns:
-            Pictures [B, 3, S, S] in 0..1, and the warped key pictures [B, 3, S, S] (for the losses).
+            Pictures [B, 3, S, S], about 0 to 1 but not clamped, and the warped key pictures [B, 3, S, S] (for the losses).
         """
         side = source.picture.shape[-1]
         full, half, quarter = skip_flows(field, side)
@@ -71,9 +75,10 @@ class Generator(nn.Module):
         skip = warp(source.full, full) * _resize(visible[:, 0:1], side)
         x = self.level1(self.fuse_full(torch.cat([self.to_full(x), skip, copied.to(dtype)], 1)))
         drawn = self.draw(x).float()
-        blend = torch.sigmoid(drawn[:, 3:4])
-        # The drawn part is a correction of the copy where it is visible, and a picture of its own elsewhere.
-        picture = blend * copied.float() + (1 - blend) * torch.sigmoid(drawn[:, :3])
+        # What is drawn adds to the copy instead of sharing a convex mix with it: in a mix the drawn part learns only
+        # where the copy already yields, and so never does.
+        keep = torch.sigmoid(drawn[:, 3:4] + _KEEP)
+        picture = keep * copied.float() + drawn[:, :3]
         return picture, copied.float()
 
 

@@ -18,7 +18,7 @@ from nvc.models.model import Model
 from nvc.training.adversarial import discriminator_loss, feature_matching_loss, generator_loss
 from nvc.training.data import Batch, PackedClips, Sampler
 from nvc.training.losses import SqueezeFeatures
-from nvc.training.recipe import MotionSource, Recipe, Stage
+from nvc.training.recipe import FrozenNorms, MotionSource, Recipe, Stage
 from nvc.training.state import TrainingState, new_state
 from nvc.training.step import ForwardPass, loss_terms
 
@@ -101,7 +101,7 @@ class Trainer:
         rate = self.state.set_learning_rate(stage, inner)
         mixed = stage.motion is MotionSource.MIXED and self.state.step % 2 == 0
         use_labels = mixed or stage.motion is MotionSource.LABELS
-        self.forward.train()
+        self._set_mode(stage)
         with self._precision():
             out = self.forward(batch, stage, use_labels)
             terms = loss_terms(out, batch, stage, self.state.model.expression_basis, self.features)
@@ -117,6 +117,15 @@ class Trainer:
         row = {name: float(term.detach()) for name, term in terms.items()}
         return row | {"norm": norm, "learning_rate": rate, "draw_s": drawn, "step_s": spent}
 
+    def _set_mode(self, stage: Stage) -> None:
+        self.forward.train()
+        model = self.state.model
+        frozen = {FrozenNorms.NONE: None, FrozenNorms.ESTIMATOR: model.estimator, FrozenNorms.ALL: model}
+        part = frozen[stage.frozen_norms]
+        for module in part.modules() if part is not None else ():
+            if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d):
+                module.eval()
+
     def _agreed(self, stop: bool) -> bool:
         """The first process's decision: one that stops alone would leave the others waiting for its gradients."""
         if not isinstance(self.forward, DistributedDataParallel):
@@ -128,10 +137,12 @@ class Trainer:
     def _descend(self, loss: Tensor) -> float:
         self.state.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.state.model.parameters(), _MAX_NORM)
-        if torch.isfinite(norm):  # one bad batch must not cost the run
+        # Apart, or the estimator's large gradients would scale down those of the parts that draw.
+        groups = self.state.optimiser.param_groups
+        norms = torch.stack([nn.utils.clip_grad_norm_(group["params"], _MAX_NORM) for group in groups])
+        if torch.isfinite(norms).all():  # one bad batch must not cost the run
             self.state.optimiser.step()
-        return float(norm)
+        return float(norms.norm())
 
     def _adversarial_terms(self, picture: Tensor, real: Tensor, stage: Stage) -> dict[str, Tensor]:
         self.state.begin_adversarial()

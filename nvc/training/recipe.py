@@ -17,6 +17,14 @@ class MotionSource(Enum):
     ESTIMATED = "estimated"
 
 
+class FrozenNorms(Enum):
+    """Whose batch norms keep their statistics: small batches of large pictures give poor ones."""
+
+    NONE = "none"
+    ESTIMATOR = "estimator"
+    ALL = "all"
+
+
 @dataclass(frozen=True)
 class Stage:
     """One stage of a recipe.
@@ -32,6 +40,7 @@ class Stage:
         estimator_learning_rate: of the motion estimator, when it differs.
         pixel, perceptual, copied, keypoint, canonical, steady: weights of the losses.
         adversarial: weight of the GAN loss, 0 for none; feature matching has ten times this weight.
+        frozen_norms: whose batch norms normalise by their running statistics.
         motion_noise: quantisation steps (angles and translation in half-sides) of the noise added to motion.
     """
 
@@ -50,6 +59,7 @@ class Stage:
     canonical: float = 1.0
     steady: float = 10.0
     adversarial: float = 0.0
+    frozen_norms: FrozenNorms = FrozenNorms.NONE
     motion_noise: float = 1 / 128
 
     @property
@@ -113,6 +123,8 @@ def load_recipe(path: Path) -> Recipe:
     for number, entry in enumerate(table.pop("stage", []), 1):
         if "motion" in entry:
             entry["motion"] = MotionSource(entry["motion"])
+        if "frozen_norms" in entry:
+            entry["frozen_norms"] = FrozenNorms(entry["frozen_norms"])
         stages.append(_build(Stage, entry, f"{path}, stage {number}"))
     if not stages:
         raise ValueError(f"{path}: a recipe needs at least one [[stage]]")
