@@ -73,6 +73,11 @@ class _Worker:
         self._process.start()
         theirs.close()
         self.job: Any = None
+        try:
+            self.connection.recv()  # it is up; starting must not count against a job's time
+        except EOFError:
+            self._process.join()
+            raise RuntimeError(f"a worker did not start: exit code {self._process.exitcode}") from None
         self.deadline = float("inf")
 
     def assign(self, job: Any, timeout: float) -> None:
@@ -98,10 +103,8 @@ class _Worker:
 
 
 def _serve(connection: Connection, run: Run) -> None:
-    """Body of a worker process."""
-    import torch
-
-    torch.set_num_threads(1)  # the pool is the parallelism
+    """Body of a worker process: say that it is up, then answer jobs."""
+    connection.send("ready")
     while True:
         try:
             job = connection.recv()

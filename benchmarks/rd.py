@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import torch
 from tqdm import tqdm
 
 from benchmarks import anchors
@@ -111,6 +112,7 @@ def _points(codec: str, rates: Sequence[str], quick: bool) -> list[str]:
 
 def run_job(job: Job) -> dict[str, Any]:
     """Encode, decode, measure: the result as it goes to JSON, without machine and versions."""
+    torch.set_num_threads(1)  # jobs are the parallelism
     clip = read_clip(job.clip, limit=job.frames)
     coded, options = _code(clip, job)
     quality = measure(
