@@ -118,6 +118,11 @@ class StreamDecoder:
             self.next_index = max(self.next_index, frame.presentation_index + 1)
         return frames
 
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """How many expression integers each frame of the last MOTION unit carried."""
+        return () if self._motion is None else self._motion.counts
+
     def damage(self) -> None:
         """Say that units may have been lost here: nothing is drawn from MOTION or PICTURE until it is sure again."""
         self._motion_lost = self._picture_lost = True
