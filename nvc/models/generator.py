@@ -56,7 +56,8 @@ class Generator(nn.Module):
                 driving and source angles.
 
         Returns:
-            Pictures [B, 3, S, S], about 0 to 1 but not clamped, and the warped key pictures [B, 3, S, S] (for the losses).
+            Pictures [B, 3, S, S], about 0 to 1 but not clamped, and the warped key pictures, as large (for the
+            losses).
         """
         side = source.picture.shape[-1]
         full, half, quarter = skip_flows(field, side)
