@@ -18,7 +18,7 @@ from benchmarks.summary import METRICS, Metric, Table
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555")  # told apart by most eyes
 _NVC_COLOUR = "#000000"
-_STYLES = {"": "-", "-half-bicubic": "--", "-half-lanczos": ":"}
+_STYLES = {"": ("-", "o"), "-half-bicubic": ("--", "s"), "-half-lanczos": (":", "^")}
 
 
 def draw_curves(table: Table, results: Sequence[dict[str, Any]], path: str | Path) -> None:
@@ -45,7 +45,7 @@ def draw_curves(table: Table, results: Sequence[dict[str, Any]], path: str | Pat
 def _draw_metric(axes: Axes, table: Table, results: Sequence[dict[str, Any]], metric: Metric) -> None:
     for codec in table.codecs():
         points = [point for point in table.of(codec) if metric.name in point.quality]
-        colour, style = _look(codec, table.codecs())
+        colour, (style, marker) = _look(codec, table.codecs())
         heavy = 2.4 if codec == "nvc" else 1.4
         axes.plot(
             [point.kbps for point in points],
@@ -53,7 +53,7 @@ def _draw_metric(axes: Axes, table: Table, results: Sequence[dict[str, Any]], me
             color=colour,
             linestyle=style,
             linewidth=heavy,
-            marker="o",
+            marker=marker,
             markersize=heavy + 2,
             label=codec,
         )
@@ -71,10 +71,10 @@ def _draw_metric(axes: Axes, table: Table, results: Sequence[dict[str, Any]], me
     axes.grid(True, which="both", alpha=0.25)
 
 
-def _look(codec: str, codecs: list[str]) -> tuple[str, str]:
-    """One colour a codec family, one line style a size."""
+def _look(codec: str, codecs: list[str]) -> tuple[str, tuple[str, str]]:
+    """One colour a codec family, one line style and marker a size."""
     suffix = next((ending for ending in _STYLES if ending and codec.endswith(ending)), "")
     families = list(dict.fromkeys(name.split("-half")[0] for name in codecs if name != "nvc"))
     if codec == "nvc":
-        return _NVC_COLOUR, "-"
+        return _NVC_COLOUR, _STYLES[""]
     return _COLOURS[families.index(codec.removesuffix(suffix)) % len(_COLOURS)], _STYLES[suffix]

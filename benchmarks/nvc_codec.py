@@ -45,8 +45,11 @@ class NvcPoint:
         return {} if self.quality is None else {"quality": self.quality}
 
 
-def code(clip: Clip, point: NvcPoint) -> Coded:
-    """Encode and decode a square clip. Raises `RuntimeError` when frames go missing on the way."""
+def code(clip: Clip, point: NvcPoint, *, keep: Path | None = None) -> Coded:
+    """Encode and decode a square clip; `keep` is where the coded file should stay.
+
+    Raises `RuntimeError` when frames go missing on the way.
+    """
     with tempfile.TemporaryDirectory() as name:
         source, coded, result = (Path(name) / file for file in ("source.mkv", "coded.nvc", "decoded.mkv"))
         write_lossless(clip, source)
@@ -57,6 +60,8 @@ def code(clip: Clip, point: NvcPoint) -> Coded:
         finished = time.perf_counter()
         data = coded.read_bytes()
         decoded = read_clip(result)
+        if keep is not None:
+            keep.write_bytes(data)
     if decoded.frames.shape != clip.frames.shape:
         raise RuntimeError(f"nvc {point}: {clip.frames.shape} in, {decoded.frames.shape} out")
     clip = replace(clip, frames=decoded.frames)
