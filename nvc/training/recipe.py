@@ -63,6 +63,11 @@ class Stage:
     motion_noise: float = 1 / 128
 
     @property
+    def estimates(self) -> bool:
+        """Whether the motion estimator runs; a stage driven by labels without losses on motion spares it."""
+        return self.motion is not MotionSource.LABELS or self.keypoint > 0 or self.steady > 0
+
+    @property
     def draws(self) -> bool:
         """Whether pictures are drawn at all; a stage without picture losses trains the motion estimator alone."""
         return self.pixel > 0 or self.perceptual > 0 or self.adversarial > 0

@@ -27,14 +27,16 @@ class ForwardPass(nn.Module):
         """Predictions of a batch.
 
         Returns:
-            ``estimated`` [B + B T, 7 + N] and ``x_c`` [B, K, 3]; where the stage draws, also ``picture``
-            and ``copied`` [B T, 3, S, S].
+            Where the stage estimates, ``estimated`` [B + B T, 7 + N] and ``x_c`` [B, K, 3]; where it draws,
+            ``picture`` and ``copied`` [B T, 3, S, S].
         """
         model, sources = self.model, len(batch.source)
-        # The sender sees the original, the receiver the decoded key picture.
-        embedding = model.estimator.trunk(torch.cat([batch.clean, batch.driving]))
-        estimated = model.estimator.motion_of(embedding)
-        out = {"estimated": estimated.vector(), "x_c": model.estimator.canonical_of(embedding[:sources])}
+        out: dict[str, Tensor] = {}
+        if stage.estimates:
+            # The sender sees the original, the receiver the decoded key picture.
+            embedding = model.estimator.trunk(torch.cat([batch.clean, batch.driving]))
+            estimated = model.estimator.motion_of(embedding)
+            out |= {"estimated": estimated.vector(), "x_c": model.estimator.canonical_of(embedding[:sources])}
         if stage.draws:
             if use_labels:
                 source_motion, motion, x_c = batch.source_motion, batch.motion, batch.x_c
@@ -64,7 +66,7 @@ def loss_terms(
     """The weighted terms of the loss, without the adversarial ones."""
     per_source = len(batch.driving) // len(batch.source)
     shape = batch.x_c.repeat_interleave(per_source, 0)
-    terms = _motion_terms(out, batch, stage, shape, basis)
+    terms = _motion_terms(out, batch, stage, shape, basis) if stage.estimates else {}
     if stage.draws:
         attention = attention_map(keypoints(shape, batch.motion, basis), _ATTENDED, batch.driving.shape[-1])
         with torch.no_grad():
