@@ -103,7 +103,7 @@ def test_a_batch_draws_what_single_frames_draw(tiny: Model) -> None:
     source, motion = tiny.appearance(torch.rand(1, 3, 64, 64)), _motion(tiny, 3)
     together = tiny.render(source, tiny.mean_keypoints, motion[:1], motion)
     alone = [tiny.render(source, tiny.mean_keypoints[None], motion[:1], motion[i : i + 1]) for i in range(3)]
-    torch.testing.assert_close(together, torch.cat(alone), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(together, torch.cat(alone), atol=1e-3, rtol=0)
     assert together.min() >= 0 and together.max() <= 1
 
 
@@ -122,9 +122,11 @@ def test_weights_survive_a_round_trip(tiny: Model, tmp_path: Path) -> None:
     assert loaded.model_id == written and len(written) == zoo.MODEL_ID_BYTES
     assert loaded.config == tiny.config and not loaded.training
     assert not any(p.requires_grad for p in loaded.parameters())
-    for name, value in tiny.state_dict().items():
-        if value.dtype.is_floating_point:
-            torch.testing.assert_close(loaded.state_dict()[name], value.half().float(), atol=0, rtol=0)
+    assert zoo.model_id_of(load_file(str(path))) == written
+    pictures, motion = torch.rand(1, 3, 64, 64), _motion(tiny, 2)
+    torch.testing.assert_close(loaded.canonical(pictures), tiny.canonical(pictures), atol=2e-3, rtol=0)
+    drawn = [m.render(m.appearance(pictures), m.mean_keypoints, motion[:1], motion) for m in (loaded, tiny)]
+    assert (drawn[0] - drawn[1]).abs().mean() < 5e-3  # float16 weights, batch norm folded
 
 
 def test_the_id_names_the_content_and_not_the_file(tiny: Model, tmp_path: Path) -> None:

@@ -15,11 +15,19 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from nvc.models.config import PRESETS, ModelConfig
 from nvc.models.folding import fold_batch_norm
+from nvc.models.interface import CodecModel
 from nvc.models.model import Model
+from nvc.models.paper import PaperModel
+from nvc.models.paper_blocks import fix_spectral_norm
+from nvc.models.paper_config import PAPER_PRESETS
+from nvc.models.prior import PRIOR_PRESETS, PriorModel
+
+AnyModel = Model | PaperModel | PriorModel
+"""Each of them is a `nvc.models.interface.CodecModel`."""
 
 MODEL_ID_BYTES = 16
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
@@ -53,7 +61,27 @@ def model_id_of(tensors: Mapping[str, Tensor]) -> bytes:
     return digest.digest()[:MODEL_ID_BYTES]
 
 
-def shipped_tensors(model: Model) -> dict[str, Tensor]:
+def presets() -> list[str]:
+    """Names of all presets, with or without weights here."""
+    return [*PRESETS, *PAPER_PRESETS, *PRIOR_PRESETS]
+
+
+def build(name: str) -> AnyModel:
+    """A preset with fresh random weights, in training mode.
+
+    Raises:
+        WeightsError: no such preset.
+    """
+    if name in PRESETS:
+        return Model(PRESETS[name])
+    if name in PAPER_PRESETS:
+        return PaperModel(PAPER_PRESETS[name])
+    if name in PRIOR_PRESETS:
+        return PriorModel(PRIOR_PRESETS[name])
+    raise WeightsError(f"no preset {name!r}; known are {', '.join(presets())}")
+
+
+def shipped_tensors(model: nn.Module) -> dict[str, Tensor]:
     """The tensors of a model as they are shipped: float16, without the counters of batch norm."""
     tensors = {}
     for name, value in model.state_dict().items():
@@ -62,7 +90,7 @@ def shipped_tensors(model: Model) -> dict[str, Tensor]:
     return tensors
 
 
-def save(model: Model, path: Path, *, notes: Mapping[str, str] | None = None) -> bytes:
+def save(model: AnyModel, path: Path, *, notes: Mapping[str, str] | None = None) -> bytes:
     """Write a model's weights and return its id.
 
     Args:
@@ -75,7 +103,7 @@ def save(model: Model, path: Path, *, notes: Mapping[str, str] | None = None) ->
     return model_id_of(tensors)
 
 
-def load(name_or_path: str | Path = DEFAULT_MODEL, *, device: str | torch.device = "cpu") -> Model:
+def load(name_or_path: str | Path = DEFAULT_MODEL, *, device: str | torch.device = "cpu") -> CodecModel:
     """Load a model, ready for inference.
 
     Args:
@@ -90,11 +118,12 @@ def load(name_or_path: str | Path = DEFAULT_MODEL, *, device: str | torch.device
     """
     path = weights_path(name_or_path)
     tensors, preset = _read(path)
-    model = Model(PRESETS[preset])
+    model = build(preset)
     _check(model, tensors, path)
     model.load_state_dict({k: v.float() for k, v in tensors.items()}, strict=False)
     model.model_id = model_id_of(tensors)
     model.eval().requires_grad_(False)
+    fix_spectral_norm(model)
     fold_batch_norm(model)
     return model.to(device)
 
@@ -106,7 +135,7 @@ def weights_path(name_or_path: str | Path) -> Path:
         WeightsError: neither a shipped model nor a file.
     """
     text = str(name_or_path)
-    path = WEIGHTS / f"{text}.safetensors" if text in PRESETS else Path(text)
+    path = WEIGHTS / f"{text}.safetensors" if text in presets() else Path(text)
     if not path.is_file():
         raise WeightsError(f"no model {text!r}: known are {', '.join(shipped())}, or give a safetensors file")
     return path
@@ -114,7 +143,7 @@ def weights_path(name_or_path: str | Path) -> Path:
 
 def shipped() -> list[str]:
     """Names of the models whose weights are here."""
-    return sorted(name for name in PRESETS if (WEIGHTS / f"{name}.safetensors").is_file())
+    return sorted(name for name in presets() if (WEIGHTS / f"{name}.safetensors").is_file())
 
 
 def find(model_id: bytes) -> str | None:
@@ -132,12 +161,12 @@ def _read(path: Path) -> tuple[dict[str, Tensor], str]:
             preset = (file.metadata() or {}).get("preset", "")
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path}: not a readable safetensors file ({error})") from error
-    if preset not in PRESETS:
-        raise WeightsError(f"{path}: preset {preset!r} is unknown; known are {', '.join(PRESETS)}")
+    if preset not in presets():
+        raise WeightsError(f"{path}: preset {preset!r} is unknown; known are {', '.join(presets())}")
     return tensors, preset
 
 
-def _check(model: Model, tensors: Mapping[str, Tensor], path: Path) -> None:
+def _check(model: AnyModel, tensors: Mapping[str, Tensor], path: Path) -> None:
     expected = {k: v for k, v in model.state_dict().items() if v.dtype.is_floating_point}
     if missing := sorted(set(expected) - set(tensors)):
         raise WeightsError(f"{path}: {len(missing)} tensors missing, first {missing[0]!r}")
