@@ -2,13 +2,15 @@
 
     python -m benchmarks.readme_picture
 
-Writes docs/demo.png and benchmarks/results/readme.json; tests/test_readme.py holds README to that JSON.
+Writes docs/demo.png, benchmarks/results/readme.json and the block of README that shows them; tests/test_readme.py
+holds README to that JSON.
 """
 
 from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from benchmarks.clips import Clip
 from benchmarks.machine import describe_versions
@@ -20,6 +22,8 @@ from nvc.demo import make_clip
 ROOT = Path(__file__).resolve().parent.parent
 PICTURE = ROOT / "docs" / "demo.png"
 FIGURES = ROOT / "benchmarks" / "results" / "readme.json"
+README = ROOT / "README.md"
+START, END = "<!-- picture: written by benchmarks/readme_picture.py -->\n", "<!-- end of picture -->"
 MOMENTS = (17, 72, 112)  # speaking, blinking, nodding
 
 
@@ -39,7 +43,27 @@ def main() -> None:
         "versions": describe_versions(),
     }
     write_json(FIGURES, figures)
+    README.write_text(with_block(README.read_text(), block(figures)))
     print(showcase.as_text())
+
+
+def block(figures: dict[str, Any]) -> str:
+    """The picture and its caption in Markdown, from the figures."""
+    title = "Frames of the demo clip: original, nvc, and x264 at its lowest rate"
+    return (
+        f"![{title}](docs/demo.png)\n\n"
+        f"*The demo clip ({figures['frames']} frames): nvc at **{figures['nvc_kbps']:.1f} kbit/s** (every byte of the "
+        f"file), x264 at the lowest rate it has, {figures['x264_kbps']:.1f} kbit/s. Made by `make demo`.*\n\n"
+    )
+
+
+def with_block(readme: str, text: str) -> str:
+    """README with the text between its two marks. Raises `ValueError` when it has none."""
+    before, mark, rest = readme.partition(START)
+    _, end, after = rest.partition(END)
+    if not mark or not end:
+        raise ValueError("README has lost the marks between which its picture belongs")
+    return f"{before}{START}\n{text}{END}{after}"
 
 
 if __name__ == "__main__":
