@@ -31,6 +31,7 @@ _SHIFT = 16
 _EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
 _CONVERT = int(Interpolation.BICUBIC | _EXACT)
 _SHRINK = int(Interpolation.LANCZOS | _EXACT)
+_ROUGH = int(Interpolation.AREA)
 
 
 class Matrix(IntEnum):
@@ -73,9 +74,21 @@ def spec_of(frame: av.VideoFrame) -> ColourSpec:
     return ColourSpec(matrix, full)
 
 
-def frame_to_rgb(frame: av.VideoFrame, *, width: int | None = None, height: int | None = None) -> Rgb:
-    """Any decoded frame as uint8 ``[H, W, 3]`` full-range RGB, scaled to ``width x height`` when given."""
-    spec = spec_of(frame)
+def frame_to_rgb(
+    frame: av.VideoFrame,
+    *,
+    width: int | None = None,
+    height: int | None = None,
+    spec: ColourSpec | None = None,
+    rough: bool = False,
+) -> Rgb:
+    """Any decoded frame as uint8 ``[H, W, 3]`` full-range RGB, scaled to ``width x height`` when given.
+
+    ``spec`` overrides what the frame says of itself; ``rough`` is faster and off by a level or two: for looking, not
+    for keeping.
+    """
+    spec = spec or spec_of(frame)
+    scaled = (width or frame.width, height or frame.height) != (frame.width, frame.height)
     out = frame.reformat(
         width=width,
         height=height,
@@ -84,7 +97,7 @@ def frame_to_rgb(frame: av.VideoFrame, *, width: int | None = None, height: int 
         dst_colorspace=Colorspace.DEFAULT,
         src_color_range=_swscale_range(spec.full_range),
         dst_color_range=ColorRange.JPEG,
-        interpolation=_CONVERT if width is None and height is None else _SHRINK,
+        interpolation=_ROUGH if rough else _SHRINK if scaled else _CONVERT,
     )
     return out.to_ndarray()
 

@@ -13,16 +13,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import av
-import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.sidedata.sidedata import Type as SideDataType
 from av.video.stream import VideoStream
 
 from bitstream import AudioHeader, AudioPacket
-from nvc import colour, timing
+from nvc import timing
 from nvc.audio import UnsupportedAudio, header_of
 from nvc.colour import Rgb
+from nvc.source_frame import Cropper, SourceFrame, Upright, orientation_of
 from nvc.timing import Timing
 
 log = logging.getLogger(__name__)
@@ -65,10 +64,9 @@ class VideoReader:
         frames.close()
         if first is None:
             raise VideoError(f"{self._path}: no frame of the video can be decoded")
-        self._matrix = _display_matrix(first)
         self._start = _time_of(first) or Fraction(0)
-        self._size = self._square_size(first)
-        height, width = self._upright(first).shape[:2]
+        self._upright = Upright(*self._square_size(first), *orientation_of(first))
+        width, height = self._upright.size
         count = packets if self._timing.regular else None
         self.info = VideoInfo(width, height, self._timing.frame_rate, self._timing.regular, count)
 
@@ -77,9 +75,15 @@ class VideoReader:
 
         Raises VideoError when not a single one can be decoded.
         """
+        for frame in self.source_frames():
+            yield frame.rgb()
+
+    def source_frames(self) -> Iterator[SourceFrame]:
+        """The same frames, not yet converted: for those who need only a part of each, or a small version."""
+        cropper = Cropper(self._upright)
         count = 0
         for frame in timing.resample(self._timed_frames(), self._timing):
-            yield self._upright(frame)
+            yield SourceFrame(frame, self._upright, cropper)
             count += 1
         if not count:
             raise VideoError(f"{self._path}: no frame of the video can be decoded")
@@ -170,31 +174,6 @@ class VideoReader:
             raise VideoError(f"{self._path}: {width} x {height} pixels, at most {MAX_SIDE} a side can be read")
         return width, height
 
-    def _upright(self, frame: av.VideoFrame) -> Rgb:
-        width, height = self._size
-        scaled = (frame.width, frame.height) != (width, height)
-        rgb = colour.frame_to_rgb(frame, width=width if scaled else None, height=height if scaled else None)
-        return _turned(rgb, self._matrix)
-
 
 def _time_of(frame: av.VideoFrame) -> Fraction | None:
     return None if frame.pts is None or not frame.time_base else frame.pts * Fraction(frame.time_base)
-
-
-def _display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:
-    """a, b, c, d of x' = a x + c y, y' = b x + d y, each -1, 0 or 1 (angles are rounded to right ones)."""
-    data = frame.side_data.get(SideDataType.DISPLAYMATRIX)
-    if data is None:
-        return (1, 0, 0, 1)
-    a, b, _, c, d = np.frombuffer(bytes(data), dtype=np.int32)[:5].astype(np.int64)
-    if abs(int(a)) >= abs(int(b)):
-        return (int(np.sign(a)) or 1, 0, 0, int(np.sign(d)) or 1)
-    return (0, int(np.sign(b)), int(np.sign(c)) or 1, 0)
-
-
-def _turned(rgb: Rgb, matrix: tuple[int, int, int, int]) -> Rgb:
-    a, b, c, d = matrix
-    if a * d - b * c < 0:  # mirrored: undo the mirror first, then turn
-        rgb, a, b = rgb[:, ::-1], -a, -b
-    quarter_turns = {(1, 0): 0, (0, -1): 1, (-1, 0): 2, (0, 1): 3}[a, b]
-    return np.ascontiguousarray(np.rot90(rgb, quarter_turns))
