@@ -7,6 +7,8 @@ lost. `concurrent.futures` does neither: a dead worker breaks its whole pool, an
 from __future__ import annotations
 
 import multiprocessing
+import os
+import sys
 import time
 import traceback
 from collections import deque
@@ -146,13 +148,19 @@ def _run_on_processes(jobs: Sequence[Job], run: Run, workers: int, timeout: floa
             worker.stop()
 
 
+def ray_environment() -> dict[str, dict[str, str]]:
+    """Ray's runtime environment: workers import from where this process does."""
+    return {"env_vars": {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}}
+
+
 def _run_on_ray(jobs: Sequence[Job], run: Run, timeout: float) -> Iterator[Outcome[Job]]:
     try:
         import ray
     except ImportError as error:
         raise ExecutorUnavailable("--executor ray needs Ray: pip install 'nvc[ray]'") from error
     if not ray.is_initialized():
-        ray.init(log_to_driver=False)  # joins the cluster of RAY_ADDRESS, or starts one on this machine
+        # Joins the cluster of RAY_ADDRESS, whose nodes need nvc installed, or starts one on this machine.
+        ray.init(log_to_driver=False, runtime_env=ray_environment())
     remote = ray.remote(max_retries=0)(_attempt)
     running = {remote.remote(run, job): job for job in jobs}
     while running:
@@ -167,4 +175,4 @@ def _run_on_ray(jobs: Sequence[Job], run: Run, timeout: float) -> Iterator[Outco
             value, error_line = ray.get(ready[0])
             yield Outcome(job, value, error_line)
         except ray.exceptions.RayError as error:
-            yield Outcome(job, error=f"the worker died: {str(error).splitlines()[0]}")
+            yield Outcome(job, error=f"the worker died: {str(error).strip().splitlines()[-1]}")

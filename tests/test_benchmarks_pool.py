@@ -7,7 +7,7 @@ import sys
 import bench_jobs
 import pytest
 
-from benchmarks.pool import Executor, ExecutorUnavailable, run_all
+from benchmarks.pool import Executor, ExecutorUnavailable, ray_environment, run_all
 
 
 def outcomes(jobs, run, **options):
@@ -54,7 +54,7 @@ def test_ray_that_is_missing_is_said(monkeypatch):
 
 def test_a_ray_cluster_of_two_workers_gives_the_same_outcomes():
     ray = pytest.importorskip("ray")
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env=ray_environment())
     try:
         found = outcomes([12, 13, 14], bench_jobs.double, executor=Executor.RAY)
     finally:

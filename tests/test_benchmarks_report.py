@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from fractions import Fraction
 from pathlib import Path
@@ -124,7 +125,8 @@ def test_player_keeps_videos_in_step_in_a_browser(report):
     sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
         try:
-            browser = playwright.chromium.launch()
+            # CHROMIUM names a browser that playwright did not install itself.
+            browser = playwright.chromium.launch(executable_path=os.environ.get("CHROMIUM"), args=["--no-sandbox"])
         except sync_api.Error:
             pytest.skip("no Chromium for playwright")
         page = browser.new_page()
