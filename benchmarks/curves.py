@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from benchmarks.summary import METRICS, Metric, Table
+from benchmarks.summary import Metric, Table, measured
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555")  # told apart by most eyes
 _NVC_COLOUR = "#000000"
@@ -23,7 +23,7 @@ _STYLES = {"": ("-", "o"), "-half-bicubic": ("--", "s"), "-half-lanczos": (":", 
 
 def draw_curves(table: Table, results: Sequence[dict[str, Any]], path: str | Path) -> None:
     """Write `path` with suffixes .svg and .png: thick lines are means over clips, thin ones single clips of nvc."""
-    metrics = [metric for metric in METRICS if any(metric.name in point.quality for point in table.points)]
+    metrics = measured(table.points)
     columns = 3
     rows = -(-len(metrics) // columns)
     figure, grid = plt.subplots(rows, columns, figsize=(5 * columns, 3.6 * rows), squeeze=False)

@@ -13,11 +13,12 @@ _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; color: #1a1a1a;
   background: #fff }
 table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums }
-th, td { padding: .25rem .7rem; border-bottom: 1px solid #ddd; text-align: right }
+th, td { padding: .25rem .7rem; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap }
 th:first-child, td:first-child { text-align: left }
 tr.own { font-weight: 600; background: #f3f6fa }
 .wide { overflow-x: auto }
 .wide svg, .wide img { max-width: 100%; height: auto }
+.wide svg { min-width: 46rem }
 .players { display: flex; flex-wrap: wrap; gap: 1rem }
 figure { margin: 0 } figcaption { font-size: .9rem }
 video { width: 256px; max-width: 100%; background: #000; display: block }

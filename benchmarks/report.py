@@ -12,7 +12,7 @@ from benchmarks import page
 from benchmarks.curves import draw_curves
 from benchmarks.rd import NVC, load_results, write_json
 from benchmarks.sheets import draw_sheet, matched
-from benchmarks.summary import METRICS, Comparison, EqualQuality, Table, compare, rate_at_equal_quality, tabulate
+from benchmarks.summary import Comparison, EqualQuality, Table, compare, measured, rate_at_equal_quality, tabulate
 
 TITLE = "nvc: rate and quality"
 _MOST_PLAYERS = 4
@@ -61,7 +61,7 @@ def _introduction(table: Table) -> str:
 
 def operating_points(table: Table) -> str:
     """HTML table of every point."""
-    present = [metric for metric in METRICS if any(metric.name in point.quality for point in table.points)]
+    present = measured(table.points)
     rows = []
     for codec in table.codecs():
         for point in table.of(codec):
@@ -75,7 +75,11 @@ def _comparisons(table: Table) -> list[Comparison]:
     if NVC not in table.codecs():
         return []
     anchors = [codec for codec in table.codecs() if codec != NVC]
-    return [compare(table, anchor=anchor, test=NVC, metric=metric) for anchor in anchors for metric in METRICS]
+    return [
+        compare(table, anchor=anchor, test=NVC, metric=metric)
+        for anchor in anchors
+        for metric in measured(table.points)
+    ]
 
 
 def _equal_qualities(table: Table) -> list[EqualQuality]:
@@ -84,7 +88,7 @@ def _equal_qualities(table: Table) -> list[EqualQuality]:
         rate_at_equal_quality(table, anchor=anchor, point=point, metric=metric)
         for point in (table.of(NVC) if NVC in table.codecs() else [])
         for anchor in anchors
-        for metric in METRICS
+        for metric in measured(table.points)
     ]
     return [found for found in candidates if found is not None]
 
@@ -92,10 +96,10 @@ def _equal_qualities(table: Table) -> list[EqualQuality]:
 def _comparison_table(comparisons: Sequence[Comparison]) -> str:
     def cell(comparison: Comparison) -> str:
         if comparison.bd_rate is None:
-            return "no overlap"
+            return comparison.gap
         return f"{comparison.bd_rate:+.0f} % ({comparison.overlap:.0%})"
 
-    names = [metric.name for metric in METRICS]
+    names = list(dict.fromkeys(comparison.metric for comparison in comparisons))
     by_anchor: dict[str, dict[str, str]] = {}
     for comparison in comparisons:
         by_anchor.setdefault(comparison.anchor, {})[comparison.metric] = cell(comparison)

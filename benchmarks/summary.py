@@ -45,6 +45,11 @@ class Point:
     clips: int
 
 
+def measured(points: Sequence[Point]) -> list[Metric]:
+    """The metrics that some point has."""
+    return [metric for metric in METRICS if any(metric.name in point.quality for point in points)]
+
+
 @dataclass(frozen=True)
 class Table:
     """All points over the clips that every point has, so that means compare; and what had to be left out."""
@@ -97,8 +102,9 @@ class Comparison:
     anchor: str
     test: str
     metric: str
-    bd_rate: float | None  # percent; negative: the test codec needs fewer bits. None without overlap
+    bd_rate: float | None  # percent; negative: the test codec needs fewer bits. None where it has no meaning
     overlap: float  # share of the union of both quality ranges
+    gap: str = ""  # why there is no figure
 
 
 def compare(table: Table, *, anchor: str, test: str, metric: Metric) -> Comparison:
@@ -108,10 +114,10 @@ def compare(table: Table, *, anchor: str, test: str, metric: Metric) -> Comparis
     """
     curves = [_rising(table.of(codec), metric) for codec in (anchor, test)]
     if any(len(curve) < 2 for curve in curves):
-        return Comparison(anchor, test, metric.name, None, 0.0)
+        return Comparison(anchor, test, metric.name, None, 0.0, "too few points")
     overlap = _overlap([quality for _, quality in curves[0]], [quality for _, quality in curves[1]])
     if overlap <= 0:
-        return Comparison(anchor, test, metric.name, None, 0.0)
+        return Comparison(anchor, test, metric.name, None, 0.0, "no overlap")
     import matplotlib
 
     matplotlib.use("Agg")  # the package below draws too, and would look for a display

@@ -59,7 +59,8 @@ def report(results, videos, tmp_path_factory) -> Path:
 def test_report_states_points_ratios_and_missing_overlap(report):
     html = report.read_text()
     assert "Means over 2 clips" in html
-    assert "no overlap" in html  # identity distance: nvc's worst is better than the half-size codec's best
+    assert "no overlap" in html  # identity distance: nvc's worst is better than x264's best
+    assert "too few points" in html  # the half-size codec has one
     assert "&gt;5.0 (&gt;2.5x)" in html  # half-size x264 never reaches nvc's perceptual distance at 2 kbit/s
     assert re.search(r"nvc</td><td>2k</td><td>2.00</td>", html)
 
