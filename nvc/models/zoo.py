@@ -210,9 +210,9 @@ def _random_face(model: Model, rng: np.random.Generator) -> None:
     k, n = model.config.keypoints, model.config.expression
     angle = torch.arange(k) * (2 * torch.pi / k)
     ring = torch.stack([0.4 * angle.cos(), 0.5 * angle.sin(), 0.2 * (3 * angle).cos()], 1)
-    model.estimator.mean_keypoints.copy_(ring)
-    model.estimator.motion_mean.zero_()
-    model.estimator.motion_std.fill_(0.02)
+    model.estimator.get_buffer("mean_keypoints").copy_(ring)
+    model.estimator.get_buffer("motion_mean").zero_()
+    model.estimator.get_buffer("motion_std").fill_(0.02)
     square = torch.from_numpy(rng.standard_normal((3 * k, n)).astype(np.float32))
     basis, _ = torch.linalg.qr(square)
     model.expression_basis.copy_((basis.T * k**0.5).unflatten(1, (k, 3)))
