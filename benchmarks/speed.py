@@ -1,0 +1,153 @@
+"""Speed: frames a second, first-frame delay, load time and peak memory; by device and number of threads.
+
+Every measurement runs in a process of its own, so that its peak memory and its thread count are its own. nvc is
+measured frame by frame through `Encoder` and `Decoder`, as a live call uses them, and through files, with everything
+that costs: H.264, colour, disk. Conventional encoders run in the same session, one thread each.
+"""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import nvc
+from benchmarks import anchors
+from benchmarks.anchors import ANCHORS
+from benchmarks.clips import Clip, read_clip, write_lossless
+from benchmarks.machine import describe_machine, describe_versions
+from benchmarks.pool import run_all
+from benchmarks.rd import write_json
+from nvc.models import zoo
+
+CONVENTIONAL = (("x264", 51), ("x264-ld", 51), ("av1-ld", 63))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeedJob:
+    """One thing to time."""
+
+    clip: str
+    frames: int
+    codec: str  # a model's name, or a name in ANCHORS
+    crf: int | None = None  # for an anchor
+    device: str = "cpu"
+    threads: int = 1
+    repeats: int = 3
+
+
+def measure_speed(
+    clip: str | Path,
+    *,
+    frames: int = 100,
+    models: Sequence[str] = (zoo.DEFAULT_MODEL,),
+    threads: Sequence[int] = (1, 2),
+    devices: Sequence[str] = ("cpu",),
+    repeats: int = 3,
+    conventional: bool = True,
+) -> dict[str, Any]:
+    """Time everything, one job after another. Raises `RuntimeError` when a job fails."""
+    shared = {"clip": str(clip), "frames": frames, "repeats": repeats}
+    jobs = [
+        SpeedJob(codec=model, device=device, threads=count, **shared)  # type: ignore[arg-type]
+        for model in models
+        for device in devices
+        for count in threads
+    ]
+    if conventional:
+        jobs += [SpeedJob(codec=name, crf=crf, **shared) for name, crf in CONVENTIONAL]  # type: ignore[arg-type]
+    rows = []
+    for job in jobs:  # one pool a job: a fresh process, whose peak memory is this job's
+        for outcome in run_all([job], run_job):
+            if outcome.error is not None:
+                raise RuntimeError(f"{job.codec} on {job.device}: {outcome.error}")
+            rows.append(outcome.value)
+    return {"clip": Path(clip).stem, "rows": rows, "machine": describe_machine(), "versions": describe_versions()}
+
+
+def run_job(job: SpeedJob) -> dict[str, Any]:
+    """Time one codec in this process; medians over the repeats."""
+    torch.set_num_threads(job.threads)
+    clip = read_clip(job.clip, limit=job.frames)
+    # Once unmeasured where it is nvc: the first run allocates, and compiles on CUDA.
+    run = _time_anchor if job.crf is not None else _time_nvc
+    runs = [run(clip, job) for _ in range(job.repeats + (job.crf is None))][-job.repeats :]
+    medians = {name: statistics.median(values[name] for values in runs) for name in runs[0]}
+    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
+    request = {name: value for name, value in asdict(job).items() if name != "clip"}
+    return {**request, "frames": len(clip.frames), **medians, "peak_megabytes": megabytes}
+
+
+def _time_anchor(clip: Clip, job: SpeedJob) -> dict[str, float]:
+    coded = anchors.code(clip, ANCHORS[job.codec], job.crf or 0)
+    count = len(clip.frames)
+    return {"encode_fps": count / coded.encode_seconds, "decode_fps": count / coded.decode_seconds}
+
+
+def _time_nvc(clip: Clip, job: SpeedJob) -> dict[str, float]:
+    start = time.perf_counter()
+    height, width = clip.frames.shape[2:]
+    encoder = nvc.Encoder(
+        width=width, height=height, frame_rate=clip.frame_rate, model=job.codec, device=job.device, group_size=1
+    )
+    decoder = nvc.Decoder(model=job.codec, device=job.device)
+    loaded = time.perf_counter()
+    packets = [b"".join(unit.to_bytes() for unit in encoder.encode(frame)) for frame in clip.frames]
+    packets.append(b"".join(unit.to_bytes() for unit in encoder.flush()))
+    encoded = time.perf_counter()
+    first, shown = 0.0, 0
+    for packet in packets:
+        shown += len(decoder.decode(packet))
+        if shown and not first:
+            first = time.perf_counter() - encoded
+    decoded = time.perf_counter()
+    if shown != len(clip.frames):
+        raise RuntimeError(f"{len(clip.frames)} frames in, {shown} frames out")
+    result = {
+        "load_seconds": loaded - start,
+        "encode_fps": shown / (encoded - loaded),
+        "decode_fps": shown / (decoded - encoded),
+        "first_frame_ms": first * 1000,
+    }
+    for road, stages in (("encode", encoder.statistics), ("decode", decoder.statistics)):
+        for name, seconds in stages.seconds_by_stage.items():
+            result[f"{road} {name} ms/frame"] = seconds * 1000 / shown
+    return result | _time_files(clip, job)
+
+
+def _time_files(clip: Clip, job: SpeedJob) -> dict[str, float]:
+    """The same through files: reading, colour, coding, writing."""
+    with tempfile.TemporaryDirectory() as name:
+        source, coded, result = (Path(name) / file for file in ("source.mkv", "coded.nvc", "decoded.mp4"))
+        write_lossless(clip, source)
+        start = time.perf_counter()
+        nvc.encode_file(source, coded, crop="none", model=job.codec, device=job.device)
+        encoded = time.perf_counter()
+        nvc.decode_file(coded, result, model=job.codec, device=job.device)
+        decoded = time.perf_counter()
+    count = len(clip.frames)
+    return {"encode_file_fps": count / (encoded - start), "decode_file_fps": count / (decoded - encoded)}
+
+
+def as_text(result: dict[str, Any]) -> str:
+    """A table for a terminal."""
+    columns = ("encode_fps", "decode_fps", "encode_file_fps", "decode_file_fps", "first_frame_ms", "load_seconds")
+    columns += ("peak_megabytes",)
+    lines = [f"{'':<28}" + "".join(f"{name:>17}" for name in columns)]
+    for row in result["rows"]:
+        head = f"{row['codec']} {row['device']} x{row['threads']}"
+        lines.append(f"{head:<28}" + "".join(f"{row[n]:>17.2f}" if n in row else f"{'-':>17}" for n in columns))
+    return "\n".join(lines)
+
+
+def save(result: dict[str, Any], path: str | Path) -> None:
+    """Write the result as JSON."""
+    write_json(Path(path), result)
