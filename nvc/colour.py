@@ -67,6 +67,14 @@ def default_matrix(height: int) -> Matrix:
     return Matrix.BT709 if height >= _HD_LINES else Matrix.BT601
 
 
+def matrix_of(code_point: int) -> Matrix:
+    """The matrix of an H.273 code point. Raises ValueError for one that is not handled."""
+    if code_point not in _CODE_POINTS:
+        known = ", ".join(str(point) for point in _CODE_POINTS)
+        raise ValueError(f"matrix coefficients {code_point} are not handled; known are {known}")
+    return _CODE_POINTS[code_point]
+
+
 def spec_of(frame: av.VideoFrame) -> ColourSpec:
     """Colour of a decoded frame as tagged, or as players guess it where it is not tagged."""
     matrix = _CODE_POINTS.get(int(frame.colorspace), default_matrix(frame.height))

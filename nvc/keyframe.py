@@ -17,7 +17,7 @@ from av.error import FFmpegError
 
 from bitstream import Corrupt
 from nvc import colour
-from nvc.colour import KEY_PICTURE, Rgb
+from nvc.colour import KEY_PICTURE, ColourSpec, Rgb
 
 MIN_QP, MAX_QP = 0, 51
 _SEI, _DELIMITER, _FILLER = 6, 9, 12
@@ -46,8 +46,8 @@ def encode_picture(rgb: Rgb, *, qp: int) -> bytes:
     return b"".join(b"\x00\x00\x01" + nal for packet in packets for nal in _nal_units(bytes(packet)))
 
 
-def decode_picture(data: bytes, *, width: int, height: int) -> Rgb:
-    """The picture of :func:`encode_picture` as uint8 ``[height, width, 3]`` RGB.
+def decode_picture(data: bytes, *, width: int, height: int, spec: ColourSpec = KEY_PICTURE) -> Rgb:
+    """The picture of :func:`encode_picture` as uint8 ``[height, width, 3]`` RGB; ``spec``: how its YUV is meant.
 
     Raises Corrupt unless ``data`` holds exactly one undamaged 4:2:0 picture of this size. Nothing larger than
     ``width x height`` is ever allocated, rounding apart.
@@ -63,10 +63,10 @@ def decode_picture(data: bytes, *, width: int, height: int) -> Rgb:
         raise Corrupt(f"key picture of {len(data)} bytes does not decode: {error}") from error
     if len(frames) != 1:
         raise Corrupt(f"key picture holds {len(frames)} pictures, expected 1")
-    return _picture_of(frames[0], width, height)
+    return _picture_of(frames[0], width, height, spec)
 
 
-def _picture_of(frame: av.VideoFrame, width: int, height: int) -> Rgb:
+def _picture_of(frame: av.VideoFrame, width: int, height: int, spec: ColourSpec) -> Rgb:
     if frame.is_corrupt:
         raise Corrupt("key picture is damaged")
     if (frame.width, frame.height) != (width, height):
@@ -75,7 +75,7 @@ def _picture_of(frame: av.VideoFrame, width: int, height: int) -> Rgb:
         raise Corrupt(f"key picture has pixel format {frame.format.name}, expected yuv420p")
     samples = frame.to_ndarray()
     chroma = samples[height:].reshape(2, height // 2, width // 2)
-    return colour.planes_to_rgb((samples[:height], chroma[0], chroma[1]), KEY_PICTURE)
+    return colour.planes_to_rgb((samples[:height], chroma[0], chroma[1]), spec)
 
 
 def _frame_of(planes: colour.Planes) -> av.VideoFrame:

@@ -1,0 +1,114 @@
+"""Part B: key pictures and motion integers to frames, through the network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Values
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bitstream import (
+    Corrupt,
+    KeyFrame,
+    ModelMismatch,
+    Sequence,
+    Unsupported,
+    canonical_step,
+    dequantise,
+    frame_steps,
+)
+from nvc import colour, keyframe
+from nvc.analysis import to_network
+from nvc.colour import ColourSpec
+from nvc.models.interface import CodecModel
+from nvc.pose import HeadMotion
+from nvc.statistics import StageTimes
+from nvc.view import View
+
+_BATCH = 8  # frames drawn at once; more gains nothing on a CPU and costs memory
+
+Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A held key picture: what the network needs of it."""
+
+    key: KeyFrame
+    features: Any
+    x_c: Tensor
+    motion: HeadMotion
+
+
+class Renderer:
+    """Draws the frames of one SEQUENCE."""
+
+    def __init__(self, model: CodecModel, sequence: Sequence, device: torch.device, times: StageTimes) -> None:
+        """Set up.
+
+        Raises:
+            ModelMismatch: the stream has another side or number of keypoints than the model.
+            Corrupt: it has more expression coefficients.
+            Unsupported: its colours are coded in a way that this version does not know.
+        """
+        config = model.config
+        found, wanted = (sequence.side, sequence.keypoint_count), (config.side, config.keypoints)
+        if found != wanted:
+            raise ModelMismatch(f"side and keypoints are {found} in the stream, {wanted} in the model")
+        if sequence.expression_count > config.expression:
+            found_count = sequence.expression_count
+            raise Corrupt(f"the stream has {found_count} expression coefficients, the model {config.expression}")
+        self._spec = _colour_of(sequence)
+        self._model = model
+        self._sequence = sequence
+        self._device = device
+        self._times = times
+        self._steps = frame_steps(sequence)
+        self._sources: dict[int, _Source] = {}
+
+    def add_source(self, key: KeyFrame) -> None:
+        """Hold a key picture's features in its slot. Raises Corrupt for a picture that does not decode."""
+        side = self._sequence.side
+        with self._times.stage("key pictures"), torch.inference_mode():
+            size = {"width": key.coded_width, "height": key.coded_height}
+            rgb = keyframe.decode_picture(key.picture, spec=self._spec, **size)
+            rgb = colour.resize_rgb(rgb, width=side, height=side)
+            offsets = dequantise(np.array(key.canonical), canonical_step(self._sequence)).reshape(-1, 3)
+            self._sources[key.source_slot] = _Source(
+                key,
+                self._model.appearance(to_network([rgb], self._device)),
+                self._model.mean_keypoints.float() + torch.from_numpy(offsets).to(self._device),
+                self._motion([key.values]),
+            )
+
+    def render(self, values: Values[Values[int]], slot: int, view: View | None = None) -> list[Picture]:
+        """Frames for rows of 7 + N integers, drawn from the source in a slot: uint8 [3, S, S] each."""
+        source = self._sources.get(slot)
+        if source is None:
+            raise Corrupt(f"source slot {slot} holds no key picture")
+        pictures: list[Picture] = []
+        with self._times.stage("drawing"), torch.inference_mode():
+            for start in range(0, len(values), _BATCH):
+                motion = self._motion(values[start : start + _BATCH])
+                if view is not None:
+                    motion = view.apply(motion)
+                drawn = self._model.render(source.features, source.x_c, source.motion, motion)
+                pictures += list((drawn.float() * 255).round_().clamp_(0, 255).byte().cpu().numpy())
+        return pictures
+
+    def _motion(self, values: Values[Values[int]]) -> HeadMotion:
+        """Heads of rows of integers; coefficients that the stream leaves out are 0."""
+        real = dequantise(np.array(values, dtype=np.int64), self._steps)
+        missing = self._model.config.expression - self._sequence.expression_count
+        return HeadMotion.from_vector(torch.from_numpy(np.pad(real, ((0, 0), (0, missing)))).to(self._device))
+
+
+def _colour_of(sequence: Sequence) -> ColourSpec:
+    try:
+        return ColourSpec(colour.matrix_of(sequence.matrix_coefficients), sequence.full_range)
+    except ValueError as error:
+        raise Unsupported(str(error)) from None

@@ -1,0 +1,209 @@
+"""Pictures and motion to units: quantises, keeps the coder's state in step with the receiver's, and groups frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+import bitstream
+from bitstream import (
+    POSE_COUNT,
+    ExpressionTransform,
+    KeyFrame,
+    LimitExceeded,
+    Metadata,
+    MotionCrc,
+    MotionEncoder,
+    Resync,
+    Sequence,
+    Unit,
+    UnitType,
+)
+from nvc import keyframe
+from nvc.colour import KEY_PICTURE, Rgb
+from nvc.crop import Square
+from nvc.rate import CodingPoint
+from nvc.statistics import EncoderStatistics
+
+Vector = NDArray[np.float32]
+PictureCoder = Callable[[Rgb, int], bytes]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamFacts:
+    """What every SEQUENCE of a stream says, whatever is coded.
+
+    ``mean_keypoints``: float ``[K, 3]`` half-sides; ``group``: frames a MOTION unit, 1..64; ``live``: the SEQUENCE is
+    repeated before every key frame, so that receivers can join there.
+    """
+
+    side: int
+    model_id: bytes
+    mean_keypoints: NDArray[np.float32]
+    expression_count: int
+    expression_transform: ExpressionTransform
+    frame_rate: Fraction
+    source_width: int
+    source_height: int
+    group: int = 1
+    error_resilient: bool = False
+    motion_crc: bool = True
+    synthetic: bool = False
+    live: bool = True
+
+
+@dataclass(frozen=True)
+class KeyInput:
+    """A key frame before coding: output index, picture uint8 ``[S, S, 3]``, keypoints ``[K, 3]``, motion ``[7 + N]``.
+
+    ``square``: where the picture was cut out of the source.
+    """
+
+    index: int
+    picture: Rgb
+    canonical: NDArray[np.float32]
+    motion: Vector
+    square: Square
+
+
+class UnitCoder:
+    """Key frames and motion in, units out. The first call must be :meth:`key_frame`."""
+
+    def __init__(
+        self,
+        facts: StreamFacts,
+        point: CodingPoint,
+        *,
+        metadata: Metadata | None = None,
+        statistics: EncoderStatistics | None = None,
+        picture_coder: PictureCoder = lambda rgb, qp: keyframe.encode_picture(rgb, qp=qp),
+    ) -> None:
+        self._facts = facts
+        self._point = point
+        self._metadata = metadata
+        self.statistics = statistics or EncoderStatistics()
+        self._picture_coder = picture_coder
+        self._sequence: Sequence | None = None
+        self._motion: MotionEncoder | None = None
+        self._steps = np.zeros(0)
+        self._last: NDArray[np.int32] | None = None
+        self._pending: list[NDArray[np.int32]] = []
+        self._next_index = self._key_index = self._marked_index = 0
+        self._count = point.carried(facts.expression_count)
+
+    def key_frame(self, key: KeyInput) -> list[Unit]:
+        """Pending motion, then the key frame, with a SEQUENCE before it where one is due."""
+        units = self.flush()
+        self._next_index = self._key_index = key.index
+        units += self._mark()
+        if self._metadata is not None:
+            units.append(self._counted(bitstream.make_unit(self._metadata)))
+            self._metadata = None
+        sequence = self._sequence_for(key.square)
+        if sequence != self._sequence or self._facts.live:
+            units.append(self._counted(bitstream.make_unit(sequence)))
+        if sequence != self._sequence:
+            self._sequence, self._motion = sequence, MotionEncoder(sequence)
+            self._steps = bitstream.frame_steps(sequence)
+        coded = self._key_unit(key, sequence)
+        self._motion_encoder().start(coded)
+        self._last = np.array(coded.values, dtype=np.int32)
+        self._next_index += 1
+        return [*units, self._counted(bitstream.make_unit(coded), frames=1)]
+
+    def _key_unit(self, key: KeyInput, sequence: Sequence) -> KeyFrame:
+        integers = bitstream.quantise(key.motion, self._steps)
+        offsets = key.canonical - self._facts.mean_keypoints
+        canonical = bitstream.quantise(offsets.reshape(-1), bitstream.canonical_step(sequence))
+        with self.statistics.stage("key pictures"):
+            picture = self._picture_coder(key.picture, self._point.key_qp)
+        return KeyFrame(
+            presentation_index=key.index,
+            coded_width=key.picture.shape[1],
+            coded_height=key.picture.shape[0],
+            canonical=tuple(canonical.tolist()),
+            pose=tuple(integers[:POSE_COUNT].tolist()),
+            expression=tuple(integers[POSE_COUNT:].tolist()),
+            picture=picture,
+        )
+
+    def motion(self, vector: Vector | None) -> list[Unit]:
+        """The next frame's motion ``[7 + N]``, or None to hold the last one; units as soon as a group is full."""
+        if self._last is None:
+            raise ValueError("motion before any key frame")
+        if vector is not None:
+            self._last = bitstream.quantise(vector, self._steps)
+        self._pending.append(self._last)
+        return self.flush() if len(self._pending) >= self._facts.group else []
+
+    def flush(self) -> list[Unit]:
+        """Units for the motion that has not been coded yet."""
+        frames, self._pending = self._pending, []
+        if not frames:
+            return []
+        due = self._next_index - self._marked_index >= self._facts.frame_rate
+        units = [*(self._mark() if due else []), *self._code(frames)]
+        self._next_index += len(frames)
+        return units
+
+    def _mark(self) -> list[Unit]:
+        """A RESYNC unit in resilient streams: where a reader can go on after damage, if it holds the right picture."""
+        self._marked_index = self._next_index
+        if not self._facts.error_resilient:
+            return []
+        mark = Resync(self._next_index, self._next_index - self._key_index)
+        return [self._counted(bitstream.make_unit(mark))]
+
+    def _code(self, frames: list[NDArray[np.int32]]) -> list[Unit]:
+        """One MOTION unit, or more where one would be too long."""
+        try:
+            with self.statistics.stage("entropy coding"):
+                payload = self._motion_encoder().encode(np.stack(frames), [self._count] * len(frames))
+        except LimitExceeded:
+            if len(frames) == 1:
+                raise
+            half = len(frames) // 2
+            return self._code(frames[:half]) + self._code(frames[half:])
+        return [self._counted(Unit(UnitType.MOTION, payload, crc=self._facts.motion_crc), frames=len(frames))]
+
+    def _counted(self, unit: Unit, *, frames: int = 0) -> Unit:
+        self.statistics.count(unit, frames=frames)
+        return unit
+
+    def _motion_encoder(self) -> MotionEncoder:
+        if self._motion is None:
+            raise ValueError("motion before any key frame")
+        return self._motion
+
+    def _sequence_for(self, square: Square) -> Sequence:
+        facts, point = self._facts, self._point
+        return Sequence(
+            side=facts.side,
+            source_width=facts.source_width,
+            source_height=facts.source_height,
+            crop_x=square.x,
+            crop_y=square.y,
+            crop_side=square.side,
+            frame_rate_numerator=facts.frame_rate.numerator,
+            frame_rate_denominator=facts.frame_rate.denominator,
+            colour_primaries=int(KEY_PICTURE.matrix),
+            transfer_characteristics=int(KEY_PICTURE.matrix),
+            matrix_coefficients=int(KEY_PICTURE.matrix),
+            full_range=KEY_PICTURE.full_range,
+            model_id=facts.model_id,
+            keypoint_count=len(facts.mean_keypoints),
+            expression_count=facts.expression_count,
+            expression_transform=facts.expression_transform,
+            pose_quantiser=point.pose_quantiser,
+            expression_quantiser=point.expression_quantiser,
+            canonical_quantiser=point.canonical_quantiser,
+            motion_group=facts.group,
+            error_resilient=facts.error_resilient,
+            motion_crc=MotionCrc.CRC16 if facts.motion_crc else MotionCrc.NONE,
+            synthetic=facts.synthetic,
+            level=bitstream.smallest_level(facts.side, float(facts.frame_rate)),
+        )
