@@ -21,6 +21,7 @@ class ModelConfig:
         estimator_channels: of the motion estimator at 1/2, 1/4, 1/8, 1/16 and 1/32 of the side.
         code_size: width of the expression code's embedding.
         embedding: width of the motion estimator's embedding of a picture.
+        localise: whether the motion estimator first finds the keypoints in the picture by heat maps.
     """
 
     name: str
@@ -34,6 +35,7 @@ class ModelConfig:
     estimator_channels: tuple[int, int, int, int, int] = (16, 32, 64, 128, 192)
     code_size: int = 128
     embedding: int = 256
+    localise: bool = True
 
 
 PRESETS = {
@@ -50,5 +52,6 @@ PRESETS = {
         estimator_channels=(4, 8, 8, 16, 16),
         code_size=16,
         embedding=32,
+        localise=False,
     ),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -82,11 +83,27 @@ def attention_map(points: Tensor, count: int, side: int, *, gain: float = 3.0, w
     return F.interpolate(attention, size=(side, side), mode="bilinear", align_corners=False)
 
 
-def keypoint_loss(motion: HeadMotion, label: HeadMotion, x_c: Tensor, basis: Tensor) -> Tensor:
-    """Mean distance in half-sides between the keypoints that two motions give, depth at a third."""
+def keypoint_loss(motion: HeadMotion, label: HeadMotion, x_c: Tensor, basis: Tensor, *, attended: int = 0) -> Tensor:
+    """Mean distance in half-sides between the keypoints that two motions give, depth at a third.
+
+    Pose and expression are charged apart, each with the other as labelled: the pose moves all keypoints by much, and
+    in one sum expression would wait until the pose is learned.
+
+    Args:
+        motion, label: B heads each.
+        x_c: [B, K, 3].
+        basis: [N, K, 3].
+        attended: the first this many keypoints count three times.
+    """
     weight = torch.tensor([1.0, 1.0, 0.3], device=x_c.device)
-    difference = keypoints(x_c, motion, basis) - keypoints(x_c, label, basis)
-    return (difference * weight).square().sum(-1).add(1e-8).sqrt().mean()
+    importance = torch.ones(x_c.shape[1], device=x_c.device)
+    importance[:attended] = 3.0
+    target = keypoints(x_c, label, basis)
+    total = torch.zeros((), device=x_c.device)
+    for mixed in (replace(motion, expression=label.expression), replace(label, expression=motion.expression)):
+        distance = ((keypoints(x_c, mixed, basis) - target) * weight).square().sum(-1).add(1e-8).sqrt()
+        total = total + (distance * importance).sum(1).mean() / importance.sum()
+    return total
 
 
 def _pool(x: Tensor) -> Tensor:

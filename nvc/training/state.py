@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from nvc.models.config import PRESETS
 from nvc.models.discriminator import DISCRIMINATORS, PatchDiscriminator
 from nvc.models.model import Model
+from nvc.pose import HeadMotion, keypoints
+from nvc.training.augment import Similarity, transform_motion
 from nvc.training.data import PackedClips
 from nvc.training.recipe import Recipe, Stage
 
@@ -105,6 +108,37 @@ def parameter_groups(model: Model) -> list[dict[str, Any]]:
     return [{"params": rest, "part": "drawing"}, {"params": estimator, "part": "estimator"}]
 
 
+@torch.no_grad()
+def fit_linear_motion(model: Model, data: PackedClips, *, noise: float = 0.008, seed: int = 0) -> None:
+    """Start the linear part of the motion estimator from ridge regression on labels.
+
+    Args:
+        model: whose estimator.
+        data: labels to regress on, moved about by random similarities.
+        noise: standard deviation of position errors to be robust against, half-sides.
+        seed: of noise and similarities.
+    """
+    estimator = model.estimator
+    if estimator.linear is None:
+        return
+    generator = torch.Generator().manual_seed(seed)
+    inputs, outputs = [], []
+    for labels in data.labels:
+        similarity = Similarity.draw(len(labels.vector), generator, shift=0.1, scale=0.15, roll=0.2)
+        motion = transform_motion(HeadMotion.from_vector(labels.vector), similarity)
+        places = keypoints(labels.x_c, motion, model.expression_basis)[..., :2].flatten(1)
+        inputs.append(F.pad(places, (0, 1), value=1.0).double())
+        vector = motion.vector()
+        free = torch.cat([vector[:, :TZ], vector[:, TZ + 1 :]], 1)
+        outputs.append(((free - estimator.motion_mean) / estimator.motion_std).double())
+    x, y = torch.cat(inputs), torch.cat(outputs)
+    ridge = torch.full((x.shape[1],), noise**2 * len(x), dtype=torch.float64)
+    ridge[-1] = 1e-6
+    solution = torch.linalg.solve(x.T @ x + torch.diag(ridge), x.T @ y)
+    estimator.linear.weight.copy_(solution[:-1].T)
+    estimator.linear.bias.copy_(solution[-1])
+
+
 def new_state(recipe: Recipe, data: PackedClips, device: str) -> TrainingState:
     """Fresh weights, with the face shape and the label statistics of the data set in."""
     torch.manual_seed(recipe.seed)
@@ -115,6 +149,7 @@ def new_state(recipe: Recipe, data: PackedClips, device: str) -> TrainingState:
     model.estimator.mean_keypoints.copy_(data.shape.mean_keypoints)
     model.estimator.motion_mean.copy_(vectors.mean(0)[seen])
     model.estimator.motion_std.copy_(vectors.std(0)[seen])
+    fit_linear_motion(model, data, seed=recipe.seed)
     average.load_state_dict(model.state_dict())
     model.to(device)
     average.to(device).eval().requires_grad_(False)

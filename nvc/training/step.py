@@ -27,16 +27,19 @@ class ForwardPass(nn.Module):
         """Predictions of a batch.
 
         Returns:
-            Where the stage estimates, ``estimated`` [B + B T, 7 + N] and ``x_c`` [B, K, 3]; where it draws,
+            Where the stage estimates, ``estimated`` [B + B T, 7 + N], ``x_c`` [B, K, 3] and, if the model looks
+            for keypoints, ``positions`` [B + B T, K, 2]; where it draws,
             ``picture`` and ``copied`` [B T, 3, S, S].
         """
         model, sources = self.model, len(batch.source)
         out: dict[str, Tensor] = {}
         if stage.estimates:
             # The sender sees the original, the receiver the decoded key picture.
-            embedding = model.estimator.trunk(torch.cat([batch.clean, batch.driving]))
-            estimated = model.estimator.motion_of(embedding)
-            out |= {"estimated": estimated.vector(), "x_c": model.estimator.canonical_of(embedding[:sources])}
+            sight = model.estimator.trunk(torch.cat([batch.clean, batch.driving]))
+            estimated = model.estimator.motion_of(sight)
+            out |= {"estimated": estimated.vector(), "x_c": model.estimator.canonical_of(sight[:sources])}
+            if sight.positions is not None:
+                out["positions"] = sight.positions
         if stage.draws:
             if use_labels:
                 source_motion, motion, x_c = batch.source_motion, batch.motion, batch.x_c
@@ -90,8 +93,12 @@ def _motion_terms(
     change = out["estimated"][sources:] - out["estimated"][:sources].repeat_interleave(per_source, 0)
     true_change = label[sources:] - label[:sources].repeat_interleave(per_source, 0)
     moved = HeadMotion.from_vector(label[sources:] + change - true_change)
-    return {
-        "keypoint": stage.keypoint * keypoint_loss(estimated, wanted, everyone, basis),
+    terms = {
+        "keypoint": stage.keypoint * keypoint_loss(estimated, wanted, everyone, basis, attended=_ATTENDED),
         "canonical": stage.canonical * (out["x_c"] - batch.x_c).abs().mean() * 10,
-        "steady": stage.steady * keypoint_loss(moved, wanted[sources:], shape, basis),
+        "steady": stage.steady * keypoint_loss(moved, wanted[sources:], shape, basis, attended=_ATTENDED),
     }
+    if "positions" in out:
+        places = keypoints(everyone, wanted, basis)[..., :2]
+        terms["position"] = stage.keypoint * (out["positions"] - places).square().sum(-1).add(1e-8).sqrt().mean()
+    return terms
