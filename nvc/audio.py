@@ -105,7 +105,7 @@ def _described(audio: AudioHeader) -> InputContainer:
     if audio.codec not in _CODEC_IDS:
         raise UnsupportedAudio(f"audio in {audio.codec} cannot be carried")
     try:
-        described = av.open(io.BytesIO(_matroska(audio)), format="matroska")
+        described = av.open(io.BytesIO(_matroska(audio)), "r", format="matroska")
     except FFmpegError as error:
         raise UnsupportedAudio(f"the description of the {audio.codec} audio is not valid") from error
     if not described.streams.audio or described.streams.audio[0].codec_context is None:

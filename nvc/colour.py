@@ -107,7 +107,7 @@ def frame_to_rgb(
         dst_color_range=ColorRange.JPEG,
         interpolation=_ROUGH if rough else _SHRINK if scaled else _CONVERT,
     )
-    return out.to_ndarray()
+    return _bytes_of(out)
 
 
 def rgb_to_frame(rgb: Rgb, *, pixel_format: str, spec: ColourSpec = KEY_PICTURE) -> av.VideoFrame:
@@ -135,7 +135,11 @@ def resize_rgb(rgb: Rgb, *, width: int, height: int) -> Rgb:
     if rgb.shape[:2] == (height, width):
         return rgb
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
-    return frame.reformat(width=width, height=height, format="rgb24", interpolation=_SHRINK).to_ndarray()
+    return _bytes_of(frame.reformat(width=width, height=height, format="rgb24", interpolation=_SHRINK))
+
+
+def _bytes_of(frame: av.VideoFrame) -> Rgb:
+    return np.asarray(frame.to_ndarray(), dtype=np.uint8)
 
 
 def _swscale_range(full: bool) -> ColorRange:

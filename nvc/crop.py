@@ -42,10 +42,13 @@ class Square:
 
     def of(self, rgb: Rgb) -> Rgb:
         """This part of a picture, uint8 ``[side, side, 3]``. Raises ValueError where it is not inside."""
-        height, width, _ = rgb.shape
+        self.check(rgb.shape[1], rgb.shape[0])
+        return rgb[self.y : self.y + self.side, self.x : self.x + self.side]
+
+    def check(self, width: int, height: int) -> None:
+        """Raise ValueError unless the square is inside a picture of this size."""
         if self.side < 1 or self.x < 0 or self.y < 0 or self.x + self.side > width or self.y + self.side > height:
             raise ValueError(f"crop {self.x},{self.y},{self.side} is not inside the picture of {width} x {height}")
-        return rgb[self.y : self.y + self.side, self.x : self.x + self.side]
 
 
 def centre_square(width: int, height: int) -> Square:
@@ -112,7 +115,8 @@ class FaceDetector:
 
     def __init__(self) -> None:
         self._detector = _load_detector()
-        self.forget()
+        self._last: Face | None = None
+        self._fine_searches = 0
 
     def find(self, rgb: Rgb) -> Face | None:
         """The face in a picture: the one followed so far, else the largest. None where there is none."""
@@ -125,8 +129,7 @@ class FaceDetector:
 
     def forget(self) -> None:
         """Begin with the largest face again, as after a cut."""
-        self._last: Face | None = None
-        self._fine_searches = 0
+        self._last, self._fine_searches = None, 0
 
     def _track(self, rgb: Rgb) -> Face | None:
         """Look only where the face was."""

@@ -94,12 +94,11 @@ class Decoder:
         try:
             coded = self._stream.decode(unit)
             self._follow_sequence()
-            *gap, last = coded or [None]
-            pictures = list(self._draw_all([frame for frame in gap if frame is not None]))
+            # Frames lost before a key frame are drawn from the key picture before it.
+            pictures = list(self._draw_all(coded[:-1] if unit.type is UnitType.KEYFRAME else coded))
             if unit.type is UnitType.KEYFRAME and self._renderer is not None and self._stream.key is not None:
                 self._renderer.add_source(self._stream.key)
-            if last is not None:
-                pictures += self._draw_all([last])
+                pictures += self._draw_all(coded[-1:])
         except BitstreamError:
             self._stream.damage()
             raise

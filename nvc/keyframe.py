@@ -73,7 +73,7 @@ def _picture_of(frame: av.VideoFrame, width: int, height: int, spec: ColourSpec)
         raise Corrupt(f"key picture is {frame.width} x {frame.height}, the header says {width} x {height}")
     if frame.format.name != "yuv420p":
         raise Corrupt(f"key picture has pixel format {frame.format.name}, expected yuv420p")
-    samples = frame.to_ndarray()
+    samples = np.asarray(frame.to_ndarray(), dtype=np.uint8)
     chroma = samples[height:].reshape(2, height // 2, width // 2)
     return colour.planes_to_rgb((samples[:height], chroma[0], chroma[1]), spec)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
 
 import av
 import av.filter
@@ -44,11 +46,12 @@ class Upright:
 
 def orientation_of(frame: av.VideoFrame) -> tuple[bool, int]:
     """Mirrored or not, and counter-clockwise quarter turns, from the frame's display matrix."""
-    data = frame.side_data.get(SideDataType.DISPLAYMATRIX)
-    if data is None:
+    side_data: Any = frame.side_data  # its type stubs say that these are strings
+    found = [bytes(data) for data in side_data if data.type == SideDataType.DISPLAYMATRIX]
+    if not found:
         return False, 0
     # x' = a x + c y, y' = b x + d y with y downwards; angles that are not right ones are rounded.
-    a, b, _, c, d = (int(v) for v in np.frombuffer(bytes(data), dtype=np.int32)[:5])
+    a, b, _, c, d = (int(v) for v in np.frombuffer(found[0], dtype=np.int32)[:5])
     mirrored = a * d - b * c < 0
     if mirrored:
         a, b = -a, -b
@@ -76,13 +79,14 @@ class Cropper:
         if self._graph is None or key != self._key:
             self._graph, self._key = _crop_graph(frame, place), key
         self._graph.push(frame)
-        return self._graph.pull()
+        part = self._graph.pull()
+        return part if isinstance(part, av.VideoFrame) else None
 
 
 def _crop_graph(frame: av.VideoFrame, place: Square) -> av.filter.Graph:
     graph = av.filter.Graph()
     source = graph.add_buffer(
-        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or 1
+        width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(frame.time_base or 1)
     )
     crop = graph.add("crop", f"{place.side}:{place.side}:{place.x}:{place.y}:exact=1")
     sink = graph.add("buffersink")

@@ -30,7 +30,6 @@ from nvc.rate import CodingPoint
 from nvc.statistics import EncoderStatistics
 
 Vector = NDArray[np.float32]
-PictureCoder = Callable[[Rgb, int], bytes]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +79,7 @@ class UnitCoder:
         *,
         metadata: Metadata | None = None,
         statistics: EncoderStatistics | None = None,
-        picture_coder: PictureCoder = lambda rgb, qp: keyframe.encode_picture(rgb, qp=qp),
+        picture_coder: Callable[[KeyInput, int], bytes] = lambda key, qp: keyframe.encode_picture(key.picture, qp=qp),
     ) -> None:
         self._facts = facts
         self._point = point
@@ -120,7 +119,7 @@ class UnitCoder:
         offsets = key.canonical - self._facts.mean_keypoints
         canonical = bitstream.quantise(offsets.reshape(-1), bitstream.canonical_step(sequence))
         with self.statistics.stage("key pictures"):
-            picture = self._picture_coder(key.picture, self._point.key_qp)
+            picture = self._picture_coder(key, self._point.key_qp)
         return KeyFrame(
             presentation_index=key.index,
             coded_width=key.picture.shape[1],

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.stream import VideoStream
@@ -59,9 +61,8 @@ class VideoReader:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = os.fspath(path)
         self._timing, packets, self.audio = self._read_headers()
-        frames = self._decoded()
-        first = next(frames, None)
-        frames.close()
+        with closing(self._decoded()) as frames:
+            first = next(frames, None)
         if first is None:
             raise VideoError(f"{self._path}: no frame of the video can be decoded")
         self._start = _time_of(first) or Fraction(0)
@@ -94,6 +95,8 @@ class VideoReader:
             return
         with self._open() as container:
             stream = container.streams.best("audio")
+            if stream is None or not stream.time_base:
+                return
             offset = round(self._start / stream.time_base)
             for packet in container.demux(stream):
                 if packet.size and packet.pts is not None:
@@ -109,7 +112,7 @@ class VideoReader:
 
     def _video_stream(self, container: InputContainer) -> VideoStream:
         stream = container.streams.best("video")
-        if stream is None or stream.codec_context is None:
+        if not isinstance(stream, VideoStream) or stream.codec_context is None:
             raise VideoError(f"{self._path}: contains no video that can be decoded")
         stream.thread_type = "AUTO"
         stream.codec_context.options = {"max_pixels": str(_MAX_PIXELS)}
@@ -132,7 +135,7 @@ class VideoReader:
 
     def _audio_format(self, container: InputContainer) -> AudioHeader | None:
         stream = container.streams.best("audio")
-        if stream is None:
+        if not isinstance(stream, AudioStream):
             return None
         try:
             return header_of(stream)
@@ -140,7 +143,7 @@ class VideoReader:
             log.warning("%s: %s and is left out", self._path, error)
             return None
 
-    def _decoded(self) -> Iterator[av.VideoFrame]:
+    def _decoded(self) -> Generator[av.VideoFrame, None, None]:
         """Frames of the file from its start, in display order."""
         damaged = 0
         with self._open() as container:

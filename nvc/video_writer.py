@@ -79,15 +79,15 @@ class ContainerWriter:
 
     def _add_video(self, kind: VideoFormat, width: int, height: int, frame_rate: Fraction) -> VideoStream:
         if kind is VideoFormat.MKV:
+            self._pixel_format = "bgr0"
             stream = self._output.add_stream("ffv1", rate=frame_rate, options={"level": "3", "slicecrc": "1"})
-            stream.pix_fmt = "bgr0"
         else:
+            self._pixel_format = "yuv420p"
             stream = self._output.add_stream("libx264", rate=frame_rate, options={"crf": "10", "preset": "fast"})
-            stream.pix_fmt = "yuv420p"
             stream.codec_context.colorspace = stream.codec_context.color_primaries = int(Matrix.BT709)
             stream.codec_context.color_trc = int(Matrix.BT709)
             stream.codec_context.color_range = 1
-        stream.width, stream.height = width, height
+        stream.width, stream.height, stream.pix_fmt = width, height, self._pixel_format
         stream.codec_context.time_base = 1 / frame_rate
         return stream
 
@@ -102,7 +102,7 @@ class ContainerWriter:
 
     def write(self, rgb: Rgb) -> None:
         """The next frame, uint8 ``[height, width, 3]``."""
-        frame = colour.rgb_to_frame(rgb, pixel_format=self._video.pix_fmt)
+        frame = colour.rgb_to_frame(rgb, pixel_format=self._pixel_format)
         frame.pts, frame.time_base = self._frames, self._video.codec_context.time_base
         self._frames += 1
         self._output.mux(self._video.encode(frame))

@@ -1,0 +1,183 @@
+"""Whole files: a video to .nvc, and back."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from bitstream import Audio, AudioHeader, Limits, UnitType, parse_payload
+from nvc.crop import Square
+from nvc.decoder import Decoder
+from nvc.file_encoder import CropMode, FileEncoder
+from nvc.models import zoo
+from nvc.models.interface import CodecModel
+from nvc.nvc_file import NvcFile
+from nvc.output import new_file
+from nvc.reports import DecodeReport, EncodeReport
+from nvc.video import VideoReader
+from nvc.video_writer import ContainerWriter, VideoFormat, VideoWriter, Y4mWriter, format_of_name
+from nvc.view import View
+
+PathLike = str | os.PathLike[str]
+Progress = Callable[[str, int, int | None], None]
+"""Told what is being done, how many frames of it, and of how many (None: not known)."""
+
+
+def _silent(stage: str, done: int, total: int | None) -> None:
+    """Nobody watches."""
+
+
+def encode_file(
+    source: PathLike,
+    target: PathLike | BinaryIO,
+    *,
+    bitrate: float | None = None,
+    quality: int | None = None,
+    crop: str | CropMode | Square = CropMode.AUTO,
+    keyint: float | None = None,
+    model: str | Path | CodecModel = zoo.DEFAULT_MODEL,
+    device: str = "auto",
+    audio: bool = True,
+    error_resilient: bool = False,
+    synthetic: bool = False,
+    force: bool = False,
+    progress: Progress = _silent,
+) -> EncodeReport:
+    """Encode a video file.
+
+    Args:
+        source: any file that PyAV opens.
+        target: the .nvc file to make, or an open binary file.
+        bitrate: bit/s to stay within, audio not counted; or
+        quality: 0 (smallest) to 9 (best). By default 5.
+        crop: ``auto`` follows the face, ``none`` takes a square video whole, a Square is taken as it is.
+        keyint: longest distance of key frames in seconds; by default they come only where they are needed.
+        model: a shipped model's name, a safetensors file, or a model.
+        device: ``auto``, ``cpu`` or ``cuda[:N]``.
+        audio: carry the audio track along.
+        error_resilient: motion units do not depend on each other; costs bytes.
+        synthetic: mark the file as synthetic media.
+        force: replace ``target`` if it exists.
+        progress: see Progress.
+
+    Raises:
+        VideoError, OSError: the source cannot be read, or the target not written.
+        NotSquare, CropUnavailable, ValueError: options that do not fit the video or are out of range.
+        WeightsError, DeviceUnavailable: no such model or device.
+    """
+    began = time.perf_counter()
+    with _binary_output(target, force=force) as file:
+        encoder = FileEncoder(
+            VideoReader(source),
+            bitrate=bitrate,
+            quality=quality,
+            crop=crop,
+            keyint=keyint,
+            model=model,
+            device=device,
+            error_resilient=error_resilient,
+            synthetic=synthetic,
+            progress=progress,
+        )
+        return encoder.write(file, audio=audio, began=began)
+
+
+def decode_file(
+    source: PathLike,
+    target: PathLike | BinaryIO,
+    *,
+    model: str | Path | CodecModel | None = None,
+    device: str = "auto",
+    view: View | None = None,
+    limits: Limits | None = None,
+    force: bool = False,
+    progress: Progress = _silent,
+) -> DecodeReport:
+    """Decode an .nvc file: the coded square at the model's side, and the audio as it was.
+
+    Args:
+        source: the .nvc file.
+        target: ``.mkv`` (FFV1, lossless), ``.mp4`` (H.264, visually lossless), ``.y4m``, or an open binary file that
+            takes YUV4MPEG.
+        model: to use instead of looking up the one that the file names; it must be that one.
+        device: ``auto``, ``cpu`` or ``cuda[:N]``.
+        view: see the head from another side.
+        limits: bounds on what the file may ask for.
+        force: replace ``target`` if it exists.
+        progress: see Progress.
+
+    Raises:
+        BitstreamError: the file is damaged, cut, not an .nvc file, or needs another version or model.
+        OSError: the source cannot be read, or the target not written.
+        ValueError: the target's suffix is unknown; UnsupportedAudio: its format has no place for this audio.
+        DeviceUnavailable: no such device.
+    """
+    began = time.perf_counter()
+    kind = format_of_name(target) if isinstance(target, (str, os.PathLike)) else VideoFormat.Y4M
+    file = NvcFile(source, limits=limits)
+    contents = file.contents()
+    decoder = Decoder(model=model, device=device, view=view, limits=limits)
+    rate, side = contents.sequence.frame_rate, contents.sequence.side
+    warnings = (
+        ("y4m has no place for the audio, which is left out",) if contents.audio and kind is VideoFormat.Y4M else ()
+    )
+    with _video_output(target, kind, side=side, rate=rate, audio=contents.audio, force=force) as writer:
+        done = 0
+        for unit in file.units():
+            if unit.type is UnitType.AUDIO:
+                payload = parse_payload(unit)
+                for packet in payload.packets if isinstance(payload, Audio) else ():
+                    writer.write_audio(packet)
+                continue
+            for picture in decoder.decode_unit(unit):
+                with decoder.statistics.stage("writing"):
+                    writer.write(np.ascontiguousarray(picture.transpose(1, 2, 0)))
+                done += 1
+                progress("decoding", done, contents.frame_count)
+        with decoder.statistics.stage("writing"):
+            writer.close()
+    return DecodeReport(
+        frames=done,
+        frame_rate=rate,
+        size=os.path.getsize(source),
+        seconds=time.perf_counter() - began,
+        seconds_by_stage=decoder.statistics.seconds_by_stage,
+        warnings=warnings,
+    )
+
+
+@contextmanager
+def _binary_output(target: PathLike | BinaryIO, *, force: bool) -> Iterator[BinaryIO]:
+    if not isinstance(target, (str, os.PathLike)):
+        yield target
+        return
+    with new_file(target, force=force) as path, open(path, "wb") as file:
+        yield file
+
+
+@contextmanager
+def _video_output(
+    target: PathLike | BinaryIO,
+    kind: VideoFormat,
+    *,
+    side: int,
+    rate: Fraction,
+    audio: AudioHeader | None,
+    force: bool,
+) -> Iterator[VideoWriter]:
+    if not isinstance(target, (str, os.PathLike)):
+        yield Y4mWriter(target, width=side, height=side, frame_rate=rate)
+        return
+    with new_file(target, force=force) as path:
+        if kind is VideoFormat.Y4M:
+            with open(path, "wb") as file:
+                yield Y4mWriter(file, width=side, height=side, frame_rate=rate)
+        else:
+            yield ContainerWriter(path, kind, width=side, height=side, frame_rate=rate, audio=audio)
