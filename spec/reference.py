@@ -616,8 +616,8 @@ def decode_motion_header(coder, s):
 class Decoder:
     """Units in, frames (presentation_index, kind, sources, values) out. Keeps what a unit must know of the others."""
 
-    def __init__(self, model_id=None):
-        self.model_id = model_id
+    def __init__(self, model_id=None, max_pixels=1 << 22):
+        self.model_id, self.max_pixels = model_id, max_pixels
         self.sequence = self.key = None
         self.slots = {}
         self.state = None  # of motion
@@ -671,6 +671,8 @@ class Decoder:
             return
         if self.model_id is not None and s["model_id"] != self.model_id:
             raise ModelMismatch("the stream needs another model")
+        if s["side"] ** 2 > self.max_pixels:
+            raise LimitExceeded("the picture is larger than this decoder takes")
         self.sequence, self.key, self.slots, self.state = s, None, {}, None
 
     def key_frame(self, k):
@@ -766,10 +768,10 @@ def conceal(last, key, run):
 # Whole streams [7.1, 10.2]
 
 
-def decode_stream(data, model_id=None):
+def decode_stream(data, model_id=None, max_pixels=1 << 22):
     """Every unit in order: yields (unit, fields, frames). A file must have its END unit, units alone need none."""
     at = start = signature_size(data)
-    decoder, ended = Decoder(model_id), False
+    decoder, ended = Decoder(model_id, max_pixels), False
     while at < len(data):
         require(not ended, "bytes follow the END unit")
         unit = read_unit(data, at)
@@ -785,13 +787,13 @@ def decode_stream(data, model_id=None):
         raise Truncated("the file has no END unit")
 
 
-def trace_stream(data, model_id=None):
+def trace_stream(data, model_id=None, max_pixels=1 << 22):
     """The trace [Annex C]: a list of lines; the last one names the error, if there is one."""
     lines = []
     try:
         if signature_size(data):
             lines.append(f"0.0 64 signature = {data[:8].hex()}")
-        for unit, _, _ in decode_stream(data, model_id):
+        for unit, _, _ in decode_stream(data, model_id, max_pixels):
             lines += unit.trace
     except BitstreamError as error:
         lines.append(f"! {type(error).__name__}")
