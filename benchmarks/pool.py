@@ -32,7 +32,7 @@ class Executor(Enum):
     RAY = "ray"
 
 
-class ExecutorUnavailable(RuntimeError):
+class ExecutorUnavailable(ValueError):
     """The engine asked for is not installed."""
 
 

@@ -25,7 +25,7 @@ from benchmarks.anchors import ANCHORS
 from benchmarks.clips import Clip, read_clip, write_lossless
 from benchmarks.machine import describe_machine, describe_versions
 from benchmarks.pool import run_all
-from benchmarks.rd import write_json
+from benchmarks.rd import BenchmarkError, write_json
 from nvc.models import zoo
 
 CONVENTIONAL = (("x264", 51), ("x264-ld", 51), ("av1-ld", 63))
@@ -54,7 +54,7 @@ def measure_speed(
     repeats: int = 3,
     conventional: bool = True,
 ) -> dict[str, Any]:
-    """Time everything, one job after another. Raises `RuntimeError` when a job fails."""
+    """Time everything, one job after another. Raises `BenchmarkError` when a job fails."""
     shared = {"clip": str(clip), "frames": frames, "repeats": repeats}
     jobs = [
         SpeedJob(codec=model, device=device, threads=count, **shared)  # type: ignore[arg-type]
@@ -68,7 +68,7 @@ def measure_speed(
     for job in jobs:  # one pool a job: a fresh process, whose peak memory is this job's
         for outcome in run_all([job], run_job):
             if outcome.error is not None:
-                raise RuntimeError(f"{job.codec} on {job.device}: {outcome.error}")
+                raise BenchmarkError(f"{job.codec} on {job.device}: {outcome.error}")
             rows.append(outcome.value)
     return {"clip": Path(clip).stem, "rows": rows, "machine": describe_machine(), "versions": describe_versions()}
 

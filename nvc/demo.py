@@ -35,7 +35,7 @@ _MOUTH_INSIDE, _TONGUE = np.array([42.0, 15.0, 15.0]), np.array([142.0, 66.0, 66
 _BLINKS = (1.1, 2.9, 3.25, 5.2, 7.0)  # seconds; two in quick succession, as people do
 
 
-class DemoUnavailable(RuntimeError):
+class DemoUnavailable(ValueError):
     """The portrait cannot be had because scikit-image is not installed."""
 
 

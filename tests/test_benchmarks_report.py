@@ -105,9 +105,9 @@ def test_a_report_without_nvc_says_what_failed_and_what_is_missing(tmp_path, cap
 
 
 def test_command_line_fails_in_one_line(tmp_path, capsys):
-    assert bench.main(["report", str(tmp_path / "nothing")]) == 1
+    assert bench.main(["report", str(tmp_path / "nothing")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
-    assert bench.main(["rd", "a.mp4", "--codecs", "x266"]) == 1
+    assert bench.main(["rd", "a.mp4", "--codecs", "x266"]) == 2
     assert "x266" in capsys.readouterr().err
 
 

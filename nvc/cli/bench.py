@@ -8,20 +8,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+from nvc.cli.exits import Exit, run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code: 0 done, 1 a job failed or a file cannot be used, 2 wrong usage."""
+    """Run the command; returns the exit code: 1 when a job failed, else as of `Exit`."""
     options = _parser().parse_args(arguments)
     os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes to the terminal by itself; 1 is errors only
-    try:
-        return int(options.run(options))
-    except ImportError as error:
-        print(f"nvc-bench: {error}; pip install 'nvc[bench]'", file=sys.stderr)
-    except (OSError, ValueError, RuntimeError) as error:
-        print(f"nvc-bench: {error}", file=sys.stderr)
-    return EXIT_FAILED
+    failed: list[int] = []
+    code = run("nvc-bench", lambda: failed.append(options.run(options)))
+    return code or max(failed, default=0)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -79,13 +75,14 @@ def _positive(text: str) -> int:
 
 
 def _run_rd(options: argparse.Namespace) -> int:
+    """1 when a job failed, else 0; so the others."""
     from benchmarks import rd
     from benchmarks.anchors import ANCHORS
     from benchmarks.pool import Executor
 
     if options.codecs == "list":
         print("\n".join([rd.NVC, *ANCHORS]))
-        return EXIT_OK
+        return Exit.OK
     jobs = rd.plan(
         options.clips,
         options.codecs.split(","),
@@ -105,7 +102,7 @@ def _run_rd(options: argparse.Namespace) -> int:
         redo=options.redo.split(","),
     )
     print(", ".join(f"{count} {what}" for what, count in counts.items()) + f"; results in {options.output}")
-    return EXIT_FAILED if counts["failed"] else EXIT_OK
+    return Exit.IO if counts["failed"] else Exit.OK
 
 
 def _run_report(options: argparse.Namespace) -> int:
@@ -113,7 +110,7 @@ def _run_report(options: argparse.Namespace) -> int:
 
     output = options.output or options.results[0] / "report"
     print(write_report(options.results, output, videos=options.videos))
-    return EXIT_OK
+    return Exit.OK
 
 
 def _run_speed(options: argparse.Namespace) -> int:
@@ -130,7 +127,7 @@ def _run_speed(options: argparse.Namespace) -> int:
     print(speed.as_text(result))
     if options.output is not None:
         speed.save(result, options.output)
-    return EXIT_OK
+    return Exit.OK
 
 
 if __name__ == "__main__":

@@ -8,18 +8,15 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-EXIT_OK, EXIT_FAILED = 0, 1
+from nvc.cli.exits import run
+
 FRAME_RATE = 25
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code: 0 done, 1 a file or package is missing."""
+    """Run the command; returns the exit code, as of `nvc.cli.exits.Exit`."""
     options = _parser().parse_args(arguments)
-    try:
-        return _run(options)
-    except (ImportError, OSError, ValueError, RuntimeError) as error:
-        print(f"nvc-demo: {error}", file=sys.stderr)
-        return EXIT_FAILED
+    return run("nvc-demo", lambda: _run(options))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -32,7 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> None:
     from benchmarks.clips import Clip, write_playable
     from benchmarks.nvc_codec import NvcPoint
     from benchmarks.showcase import show, write_moments, write_side_by_side
@@ -53,7 +50,6 @@ def _run(options: argparse.Namespace) -> int:
     print(f"\n{showcase.as_text()}\n\nlook at:")
     for name in ("side-by-side.mp4", "side-by-side.png", "original.mp4", "astronaut.nvc"):
         print(f"  {folder / name}")
-    return EXIT_OK
 
 
 if __name__ == "__main__":
