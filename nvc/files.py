@@ -125,9 +125,7 @@ def decode_file(
     contents = file.contents()
     decoder = Decoder(model=model, device=device, view=view, limits=limits)
     rate, side = contents.sequence.frame_rate, contents.sequence.side
-    warnings = (
-        ("y4m has no place for the audio, which is left out",) if contents.audio and kind is VideoFormat.Y4M else ()
-    )
+    silenced = contents.audio is not None and kind is VideoFormat.Y4M
     with _video_output(target, kind, side=side, rate=rate, audio=contents.audio, force=force) as writer:
         done = 0
         for unit in file.units():
@@ -149,7 +147,7 @@ def decode_file(
         size=os.path.getsize(source),
         seconds=time.perf_counter() - began,
         seconds_by_stage=decoder.statistics.seconds_by_stage,
-        warnings=warnings,
+        warnings=("y4m has no place for the audio, which is left out",) if silenced else (),
     )
 
 

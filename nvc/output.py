@@ -13,6 +13,15 @@ class OutputExists(FileExistsError, ValueError):
     """The output is there already and may not be replaced."""
 
 
+def check_new(path: str | os.PathLike[str], *, force: bool = False) -> None:
+    """Raise OutputExists or IsADirectoryError when :func:`new_file` would."""
+    target = Path(path)
+    if target.is_dir():
+        raise IsADirectoryError(f"output {target} is a folder")
+    if target.is_file() and not force:
+        raise OutputExists(f"output {target} exists; use -f to overwrite it")
+
+
 @contextmanager
 def new_file(path: str | os.PathLike[str], *, force: bool = False) -> Iterator[Path]:
     """A temporary path beside ``path`` to write to; renamed to ``path`` at the end, removed after an exception.
@@ -21,13 +30,10 @@ def new_file(path: str | os.PathLike[str], *, force: bool = False) -> Iterator[P
     OutputExists when ``path`` exists and ``force`` is not set, OSError when its folder cannot be written.
     """
     target = Path(path)
-    if target.is_dir():
-        raise IsADirectoryError(f"output {target} is a folder")
+    check_new(target, force=force)
     if target.exists() and not stat.S_ISREG(target.stat().st_mode):
         yield target
         return
-    if target.exists() and not force:
-        raise OutputExists(f"output {target} exists; use -f to overwrite it")
     temporary = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
     try:
         # Fails at once where nothing can be written, rather than after minutes of work.

@@ -7,4 +7,4 @@ from importlib.metadata import PackageNotFoundError, version
 try:
     VERSION = version("nvc")
 except PackageNotFoundError:  # a checkout that nobody has installed
-    VERSION = "0.0.0+unknown"
+    VERSION = "0.0.0"

@@ -1,0 +1,1 @@
+"""The commands: parsing of arguments, messages and exit codes, and nothing else."""
