@@ -99,9 +99,9 @@ def test_the_picture_says_what_was_measured():
 
 
 def test_the_picture_s_block_is_replaced_and_nothing_else():
-    once = readme_picture.with_block(README, "one\n")
-    assert "one\n" in once
-    assert readme_picture.with_block(once, "two\n") == once.replace("one\n", "two\n")
+    once = readme_picture.with_block(README, "@first@\n")
+    assert "@first@\n" in once
+    assert readme_picture.with_block(once, "two\n") == once.replace("@first@", "two")
     with pytest.raises(ValueError, match="marks"):
         readme_picture.with_block("nothing here", "one")
 
