@@ -38,11 +38,15 @@ class NvcPoint:
             return f"{self.bitrate:g}k"
         return "default" if self.quality is None else f"q{self.quality}"
 
+    @property
+    def bits_per_second(self) -> float | None:
+        """The bitrate as `nvc.encode_file` takes it."""
+        return None if self.bitrate is None else self.bitrate * 1000
+
     def options(self) -> dict[str, float | int]:
-        """Keyword arguments of `nvc.encode_file`; its bitrate is in bit/s."""
-        if self.bitrate is not None:
-            return {"bitrate": round(self.bitrate * 1000)}
-        return {} if self.quality is None else {"quality": self.quality}
+        """What is asked for, by the names of `nvc.encode_file`."""
+        asked = {"bitrate": self.bits_per_second, "quality": self.quality}
+        return {name: value for name, value in asked.items() if value is not None}
 
 
 def code(clip: Clip, point: NvcPoint, *, keep: Path | None = None) -> Coded:
@@ -54,7 +58,7 @@ def code(clip: Clip, point: NvcPoint, *, keep: Path | None = None) -> Coded:
         source, coded, result = (Path(name) / file for file in ("source.mkv", "coded.nvc", "decoded.mkv"))
         write_lossless(clip, source)
         start = time.perf_counter()
-        nvc.encode_file(source, coded, crop="none", **point.options())
+        nvc.encode_file(source, coded, crop="none", bitrate=point.bits_per_second, quality=point.quality)
         encoded = time.perf_counter()
         nvc.decode_file(coded, result)
         finished = time.perf_counter()

@@ -28,6 +28,9 @@ from benchmarks.pool import run_all
 from benchmarks.rd import BenchmarkError, write_json
 from nvc.models import zoo
 
+_LIVE = ("encode_fps", "decode_fps", "first_frame_ms", "load_seconds", "peak_megabytes")
+_FILES = ("encode_file_fps", "decode_file_fps")
+_COLUMNS = (*_LIVE, *_FILES)
 CONVENTIONAL = (("x264", 51), ("x264-ld", 51), ("av1-ld", 63))
 
 
@@ -139,12 +142,10 @@ def _time_files(clip: Clip, job: SpeedJob) -> dict[str, float]:
 
 def as_text(result: dict[str, Any]) -> str:
     """A table for a terminal."""
-    columns = ("encode_fps", "decode_fps", "encode_file_fps", "decode_file_fps", "first_frame_ms", "load_seconds")
-    columns += ("peak_megabytes",)
-    lines = [f"{'':<28}" + "".join(f"{name:>17}" for name in columns)]
+    lines = [f"{'':<28}" + "".join(f"{name:>17}" for name in _COLUMNS)]
     for row in result["rows"]:
         head = f"{row['codec']} {row['device']} x{row['threads']}"
-        lines.append(f"{head:<28}" + "".join(f"{row[n]:>17.2f}" if n in row else f"{'-':>17}" for n in columns))
+        lines.append(f"{head:<28}" + "".join(f"{row[n]:>17.2f}" if n in row else f"{'-':>17}" for n in _COLUMNS))
     return "\n".join(lines)
 
 
