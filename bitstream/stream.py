@@ -30,6 +30,7 @@ from bitstream.units import Unit, UnitReader, UnitType, find_resync
 MAX_SKIPPED_FRAMES = 1024  # indices that a KEYFRAME or PICTURE may leave out
 MAX_CONCEALED_FRAMES = 64  # lost frames in a row that get integers of their own; the rest repeats the last of them
 HOLD_FRAMES = 5  # of these, so many repeat the last frame before they turn towards the key frame
+MAX_RESTARTS = 1024  # searches for a RESYNC in one damaged file, so that no file takes quadratic time
 _FIRST_PORTION = 1024  # bytes given to a reader at once, doubled each time
 
 
@@ -210,13 +211,16 @@ class StreamDecoder:
 def read_damaged(data: bytes, *, model_id: bytes | None = None, limits: Limits | None = None) -> list[Frame]:
     """Frames of a file that may be damaged anywhere. After damage, reading goes on at the next RESYNC.
 
-    Lost frames are concealed as soon as it is known how many they were. Raises Unsupported, LimitExceeded and
-    ModelMismatch for an undamaged unit that this decoder cannot take; never Corrupt or Truncated.
+    Lost frames are concealed as soon as it is known how many they were; reading stops for good at the 1025th damage of
+    the framing. Raises Unsupported, LimitExceeded and ModelMismatch for an undamaged unit that this decoder cannot
+    take; never Corrupt or Truncated.
     """
     decoder = StreamDecoder(model_id=model_id, limits=limits)
     frames: list[Frame] = []
     start: int | None = 0
-    while start is not None:
+    for _ in range(MAX_RESTARTS + 1):
+        if start is None:
+            break
         reader = UnitReader(limits, signature=False if start else None)
         for unit in _until_damage(reader, data, start):
             try:

@@ -170,7 +170,9 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, (bool, IntEnum)):
         return int(value)
-    return show(value) if isinstance(value, bytes) else value
+    if isinstance(value, bytes):
+        return show(value) if value else ""
+    return value
 
 
 def bits_by_element(trace: UnitTrace) -> dict[str, float]:

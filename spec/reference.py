@@ -77,6 +77,7 @@ MAX_INDEX = (1 << 28) - 1
 MAX_SKIPPED_FRAMES = 1024
 MAX_CONCEALED_FRAMES = 64
 HOLD_FRAMES = 5
+MAX_RESTARTS = 1024
 POSE_COUNT = 7
 MIN_VALUE, MAX_VALUE = -32768, 32767
 RESYNC_PATTERN = bytes.fromhex("D54E5652")
@@ -306,6 +307,15 @@ class RangeDecoder:
         self.take(zero if value else 0, p << 8 if value else zero)
         self.trace.append(f"~ bit {p} = {value}")
         return value
+
+    def symbol(self, frequencies):
+        """A symbol of a table of frequencies with the sum 2^24."""
+        q, c, x = self.quantile(), 0, 0
+        while c + frequencies[x] <= q:
+            c, x = c + frequencies[x], x + 1
+        self.take(c, frequencies[x])
+        self.trace.append(f"~ symbol {c} {frequencies[x]} = {x}")
+        return x
 
     def bypass(self, n):
         """n bits, each as likely 0 as 1; the first one is the most significant."""
@@ -802,18 +812,19 @@ def trace_stream(data, model_id=None, max_pixels=1 << 22):
 
 def decode_damaged(data, model_id=None):
     """Frames of a file that may be damaged anywhere [10.2]."""
-    decoder, frames = Decoder(model_id), []
+    decoder, frames, restarts = Decoder(model_id), [], 0
     try:
         at = signature_size(data)
     except BitstreamError:
-        at = find_resync(data, 1)
+        at, restarts = find_resync(data, 1), 1
         decoder.motion_lost = decoder.picture_lost = True
     while at is not None and at < len(data):
         try:
             unit = read_unit(data, at)
         except BitstreamError:
             decoder.motion_lost = decoder.picture_lost = True
-            at = find_resync(data, at + 1)
+            restarts += 1
+            at = find_resync(data, at + 1) if restarts <= MAX_RESTARTS else None
             continue
         try:
             frames += decoder.decode(unit)[1]

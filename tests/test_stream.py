@@ -22,7 +22,15 @@ from bitstream import (
     Resync,
     make_unit,
 )
-from bitstream.stream import HOLD_FRAMES, MAX_CONCEALED_FRAMES, FrameKind, StreamDecoder, conceal, read_damaged
+from bitstream.stream import (
+    HOLD_FRAMES,
+    MAX_CONCEALED_FRAMES,
+    MAX_RESTARTS,
+    FrameKind,
+    StreamDecoder,
+    conceal,
+    read_damaged,
+)
 
 K, M, P, C = FrameKind.KEYFRAME, FrameKind.MOTION, FrameKind.PICTURE, FrameKind.CONCEALED
 
@@ -179,6 +187,13 @@ def test_long_losses_are_concealed_in_part():
     frames = read_damaged(b"".join(units))
     assert len(frames) == 1 + MAX_CONCEALED_FRAMES + 1
     assert kinds(frames)[-1] == (5000, M)
+
+
+@pytest.mark.parametrize(("damages", "last"), [(MAX_RESTARTS, (5, M)), (MAX_RESTARTS + 1, (4, M))])
+def test_reading_stops_for_good_after_very_many_damages(damages, last):
+    mark, row = stream(Resync(5, 5), motion(RESILIENT), sequence=RESILIENT)
+    data = b"".join(resilient_units()[:5]) + (b"\xff" + mark) * damages + row
+    assert kinds(read_damaged(data))[-1] == last
 
 
 def test_a_lost_sequence_leaves_frames_that_repeat_the_picture():
