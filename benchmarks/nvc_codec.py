@@ -12,6 +12,7 @@ import nvc
 from benchmarks.anchors import Coded
 from benchmarks.clips import Clip, read_clip, write_lossless
 from bitstream import SIGNATURE, UnitReader, UnitType
+from nvc.models import zoo
 
 _POINT = re.compile(r"(?P<default>default)|q(?P<quality>[0-9])|(?P<rate>[0-9]+(\.[0-9]+)?)k?")
 
@@ -49,8 +50,8 @@ class NvcPoint:
         return {name: value for name, value in asked.items() if value is not None}
 
 
-def code(clip: Clip, point: NvcPoint, *, keep: Path | None = None) -> Coded:
-    """Encode and decode a square clip; `keep` is where the coded file should stay.
+def code(clip: Clip, point: NvcPoint, *, model: str | None = None, keep: Path | None = None) -> Coded:
+    """Encode and decode a square clip; `keep` is where the coded file should stay, `model` a name or weights file.
 
     Raises `RuntimeError` when frames go missing on the way.
     """
@@ -58,9 +59,16 @@ def code(clip: Clip, point: NvcPoint, *, keep: Path | None = None) -> Coded:
         source, coded, result = (Path(name) / file for file in ("source.mkv", "coded.nvc", "decoded.mkv"))
         write_lossless(clip, source)
         start = time.perf_counter()
-        nvc.encode_file(source, coded, crop="none", bitrate=point.bits_per_second, quality=point.quality)
+        nvc.encode_file(
+            source,
+            coded,
+            bitrate=point.bits_per_second,
+            quality=point.quality,
+            crop="none",
+            model=model or zoo.DEFAULT_MODEL,
+        )
         encoded = time.perf_counter()
-        nvc.decode_file(coded, result)
+        nvc.decode_file(coded, result, model=model)
         finished = time.perf_counter()
         data = coded.read_bytes()
         decoded = read_clip(result)

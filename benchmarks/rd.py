@@ -45,6 +45,7 @@ class Job:
     perceptual_weights: str | None = None  # SqueezeNet 1.0, for sqp
     faces: bool = True
     videos: str | None = None  # folder for playable files of original and decoded clip
+    model: str | None = None  # of nvc: a name or weights file; None is the default model
 
     @property
     def name(self) -> str:
@@ -53,12 +54,13 @@ class Job:
 
     def request(self) -> dict[str, Any]:
         """What was asked, without paths: they differ from machine to machine."""
+        model = None if self.model is None else Path(self.model).stem
         request = asdict(self) | {
             "clip": Path(self.clip).stem,
             "perceptual_weights": self.perceptual_weights is not None,
         }
         del request["videos"]
-        return request
+        return {name: value for name, value in (request | {"model": model}).items() if value is not None}
 
 
 def plan(
@@ -70,6 +72,7 @@ def plan(
     perceptual_weights: str | Path | None = None,
     faces: bool = True,
     videos: str | Path | None = None,
+    model: str | None = None,
     quick: bool = False,
 ) -> list[Job]:
     """All jobs, clip by clip. `rates` are nvc's points; anchors have theirs. Raises `BenchmarkError` for bad names.
@@ -94,6 +97,7 @@ def plan(
                         perceptual_weights=None if perceptual_weights is None else str(perceptual_weights),
                         faces=faces,
                         videos=None if videos is None else str(videos),
+                        model=model if codec == NVC else None,
                     )
                 )
     return jobs
@@ -150,7 +154,7 @@ def _code(clip: Clip, job: Job) -> tuple[Coded, dict[str, Any]]:
         from benchmarks import nvc_codec
 
         point = nvc_codec.NvcPoint.parse(job.point)
-        return nvc_codec.code(clip, point), point.options()
+        return nvc_codec.code(clip, point, model=job.model), point.options()
     anchor, crf = ANCHORS[job.codec], int(job.point.removeprefix("crf"))
     options = {"encoder": anchor.encoder, **anchor.options_at(crf)}
     if anchor.enlarge is not None:

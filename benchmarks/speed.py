@@ -7,6 +7,7 @@ that costs: H.264, colour, disk. Conventional encoders run in the same session, 
 
 from __future__ import annotations
 
+import os
 import resource
 import statistics
 import sys
@@ -68,12 +69,14 @@ def measure_speed(
     if conventional:
         jobs += [SpeedJob(codec=name, crf=crf, **shared) for name, crf in CONVENTIONAL]  # type: ignore[arg-type]
     rows = []
+    load = os.getloadavg()[0]  # whoever reads the figures wants to know what else the machine did
     for job in jobs:  # one pool a job: a fresh process, whose peak memory is this job's
         for outcome in run_all([job], run_job):
             if outcome.error is not None:
                 raise BenchmarkError(f"{job.codec} on {job.device}: {outcome.error}")
             rows.append(outcome.value)
-    return {"clip": Path(clip).stem, "rows": rows, "machine": describe_machine(), "versions": describe_versions()}
+    machine = describe_machine() | {"load_average_before": load}
+    return {"clip": Path(clip).stem, "rows": rows, "machine": machine, "versions": describe_versions()}
 
 
 def run_job(job: SpeedJob) -> dict[str, Any]:

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks import rd
-from benchmarks.anchors import ANCHORS, code, payload_size
+from benchmarks import nvc_codec, rd
+from benchmarks.anchors import ANCHORS, _encode, code, payload_size
 from benchmarks.clips import Clip, read_clip, write_lossless, write_playable
+from benchmarks.nvc_codec import NvcPoint
 from nvc.demo import make_clip
 from nvc.metrics import psnr
 
@@ -63,8 +64,6 @@ def test_coarser_points_cost_fewer_bytes(clip, name):
 
 def test_anchors_have_one_key_frame():
     moving = Clip("noise", np.random.default_rng(1).integers(0, 256, (8, 3, 64, 64), dtype=np.uint8), Fraction(25))
-    from benchmarks.anchors import _encode
-
     pictures = [picture.transpose(1, 2, 0) for picture in moving.frames]
     packets = _encode(pictures, moving.frame_rate, ANCHORS["x264"], 40)
     slices = [b"\x01" + bytes([kind]) for kind in (0x65,)]
@@ -97,8 +96,6 @@ def test_encoder_text_is_not_counted():
 
 
 def test_real_encoder_text_is_found(clip):
-    from benchmarks.anchors import _encode
-
     pictures = [picture.transpose(1, 2, 0) for picture in clip.frames[:1]]
     for name in ("x264", "x265"):
         anchor = ANCHORS[name]
@@ -174,14 +171,18 @@ def test_playable_files_are_visually_lossless(clip, tmp_path):
     )
 )
 def test_points_of_nvc_are_written_as_they_are_read(text):
-    from benchmarks.nvc_codec import NvcPoint
-
     assert str(NvcPoint.parse(text)) == text
+
+
+def test_every_byte_of_a_file_of_ours_is_counted(tmp_path):
+    small = Clip("small", make_clip(seconds=0.4, side=64), Fraction(25))
+    coded = nvc_codec.code(small, NvcPoint(quality=3), model="tiny-64", keep=tmp_path / "small.nvc")
+    assert coded.size == (tmp_path / "small.nvc").stat().st_size == sum(coded.bytes_by_unit.values())
+    assert {"signature", "sequence", "keyframe", "motion", "end"} <= set(coded.bytes_by_unit)
+    assert coded.clip.frames.shape == small.frames.shape
 
 
 @pytest.mark.parametrize("text", ["", "q10", "-3", "fast", "3kk", "q"])
 def test_points_that_are_none_are_refused(text):
-    from benchmarks.nvc_codec import NvcPoint
-
     with pytest.raises(ValueError, match="operating point"):
         NvcPoint.parse(text)

@@ -35,6 +35,7 @@ def _add_rd(commands: argparse._SubParsersAction) -> None:
     rd.add_argument("-o", "--output", type=Path, default=Path("results"), help="folder of results (default: results)")
     rd.add_argument("--codecs", default="nvc,x264", help="comma-separated; 'list' prints all (default: nvc,x264)")
     rd.add_argument("--rates", default="default", help="nvc's points: 3 (kbit/s), q5 (quality) or default, with commas")
+    rd.add_argument("--model", help="nvc's model: a name or weights file (default: lite-256)")
     rd.add_argument("--frames", type=_positive, default=250, help="first so many frames of each clip (default: 250)")
     rd.add_argument("--perceptual-weights", type=Path, metavar="FILE", help="SqueezeNet 1.0 (.npz, .safetensors): sqp")
     rd.add_argument("--no-faces", action="store_true", help="leave out landmark and identity measurements")
@@ -91,6 +92,7 @@ def _run_rd(options: argparse.Namespace) -> int:
         perceptual_weights=options.perceptual_weights,
         faces=not options.no_faces,
         videos=options.videos,
+        model=options.model,
         quick=options.quick,
     )
     counts = rd.run(
