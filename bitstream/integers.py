@@ -27,6 +27,12 @@ class AdaptiveBit:
     def __init__(self, p: int = 1 << 15) -> None:
         self._fast = self._slow = p
 
+    def clone(self) -> AdaptiveBit:
+        """An independent copy."""
+        new = AdaptiveBit.__new__(AdaptiveBit)
+        new._fast, new._slow = self._fast, self._slow
+        return new
+
     def code(self, coder: SymbolCoder, bit: int = 0) -> int:
         """Encode ``bit``, or decode one, and learn from it."""
         bit = coder.bit(min(max(self._fast + self._slow >> 1, _LEAST), _MOST), bit)
@@ -44,6 +50,12 @@ class IntegerModel:
 
     def __init__(self) -> None:
         self._more = [AdaptiveBit() for _ in range(MAX_BITS)]
+
+    def clone(self) -> IntegerModel:
+        """An independent copy."""
+        new = IntegerModel.__new__(IntegerModel)
+        new._more = [bit.clone() for bit in self._more]
+        return new
 
     def code(self, coder: SymbolCoder, value: int = 0) -> int:
         """Encode ``value``, or decode one. Raises InvalidField when it is too large, Corrupt for bad bytes."""

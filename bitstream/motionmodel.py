@@ -23,6 +23,13 @@ class _Contexts:
         self.more = [AdaptiveBit() for _ in range(_UNARY)]
         self.residual = 0
 
+    def clone(self) -> _Contexts:
+        """An independent copy."""
+        new = _Contexts.__new__(_Contexts)
+        new.zero, new.sign = [bit.clone() for bit in self.zero], self.sign.clone()
+        new.more, new.residual = [bit.clone() for bit in self.more], self.residual
+        return new
+
 
 class MotionModel:
     """State of motion coding: the last frame and what was learnt since the key frame."""
@@ -37,8 +44,12 @@ class MotionModel:
         self._last_count = self._count
 
     def clone(self) -> MotionModel:
-        """An independent copy."""
-        return copy.deepcopy(self)
+        """An independent copy, by hand: a hostile stream may ask for one of 4096 integers in every unit."""
+        new = copy.copy(self)
+        new.last = list(self.last)
+        new._contexts = [contexts.clone() for contexts in self._contexts]
+        new._escape, new._same_count = self._escape.clone(), self._same_count.clone()
+        return new
 
     def prediction(self) -> list[int]:
         """What the next frame is if every residual is zero: 7 + N integers."""
