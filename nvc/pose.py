@@ -106,9 +106,7 @@ def redirect(motion: HeadMotion, *, angles: Tensor, translation: Tensor) -> Head
         translation: [3] in half-sides, t_u.
     """
     rotation = euler_to_matrix(angles.to(motion.angles)) @ euler_to_matrix(motion.angles)
-    return HeadMotion(
-        matrix_to_euler(rotation), motion.translation + translation, motion.log2_scale, motion.expression
-    )
+    return HeadMotion(matrix_to_euler(rotation), motion.translation + translation, motion.log2_scale, motion.expression)
 
 
 def rotation_between(a: HeadMotion, b: HeadMotion) -> Tensor:
