@@ -12,11 +12,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from benchmarks.captions import write_moments
 from benchmarks.clips import Clip
 from benchmarks.machine import describe_versions
 from benchmarks.nvc_codec import NvcPoint
 from benchmarks.rd import write_json
-from benchmarks.showcase import show, write_moments
+from benchmarks.showcase import show
 from nvc.demo import make_clip
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -126,13 +126,16 @@ def _equal_table(equal: Sequence[EqualQuality]) -> str:
 
 
 def _pictures(results: list[dict[str, Any]], table: Table, videos: Path, target: Path) -> str:
+    """Sheets of all clips as files; sheets and players of the first few in the page."""
     html = ""
-    for clip in table.clips[:_MOST_PLAYERS]:
+    for number, clip in enumerate(table.clips):
         shown = matched(results, clip, videos, codecs=[NVC, *[c for c in table.codecs() if c != NVC]])
         if len(shown) < 2:
             continue
         sheet = target / f"sheet-{clip}.png"
         draw_sheet(shown, sheet)
+        if number >= _MOST_PLAYERS:
+            continue
         html += page.player(shown, name=clip)
         html += page.picture(sheet, caption=" | ".join(item.title for item in shown))
     return html or "<p>The run kept no videos of these clips.</p>"

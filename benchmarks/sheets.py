@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
+from benchmarks.captions import write_moments
 from benchmarks.clips import read_clip
 
 
@@ -43,14 +43,11 @@ def matched(results: list[dict[str, Any]], clip: str, videos: Path, *, codecs: l
 
 
 def draw_sheet(shown: list[Shown], path: str | Path, *, rows: int = 4) -> None:
-    """A PNG of evenly spaced frames: one row a moment, one column a video. Titles are left to the page around it."""
-    clips = [read_clip(column.video) for column in shown]
-    length = min(len(clip.frames) for clip in clips)
-    moments = np.linspace(0, length - 1, rows + 2).round().astype(int)[1:-1]
-    picture = np.concatenate(
-        [np.concatenate([clip.frames[moment] for clip in clips], axis=2) for moment in moments], axis=1
-    )
-    Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0))).save(path)
+    """A PNG of evenly spaced frames: one row a moment, one column a video under its title."""
+    columns = [(column.title, read_clip(column.video).frames) for column in shown]
+    length = min(len(frames) for _, frames in columns)
+    moments = np.linspace(0, length - 1, rows + 2).round().astype(int)[1:-1].tolist()
+    write_moments(columns, path, moments=moments)
 
 
 def _video(result: dict[str, Any], folder: Path) -> Path:

@@ -8,10 +8,12 @@ import re
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from test_benchmarks_summary import result
 
+from benchmarks.captions import CAPTION_HEIGHT, side_by_side
 from benchmarks.clips import Clip, write_playable
 from benchmarks.report import write_report
 from benchmarks.sheets import matched
@@ -91,7 +93,17 @@ def test_sheets_show_matched_rates(results, videos, report):
     shown = matched(values, "ann", videos, codecs=["nvc", "x264"])
     assert [item.title for item in shown] == ["original", "nvc, 2.0 kbit/s", "x264, 9.0 kbit/s"]
     with Image.open(report.parent / "sheet-ann.png") as sheet:
-        assert sheet.size == (3 * 64, 4 * 64)
+        assert sheet.size == (3 * 64, CAPTION_HEIGHT + 4 * 64)
+
+
+def test_columns_stand_side_by_side_under_captions():
+    dark, light = np.zeros((2, 3, 8, 40), np.uint8), np.full((2, 3, 8, 40), 200, np.uint8)
+    both = side_by_side([("a", dark), ("b", light)])
+    assert both.shape == (2, 3, CAPTION_HEIGHT + 8, 80)
+    assert both[:, :, CAPTION_HEIGHT:, :40].max() == 0 and both[:, :, CAPTION_HEIGHT:, 40:].min() == 200
+    assert both[:, :, :CAPTION_HEIGHT].max() > 100  # something is written there
+    with pytest.raises(ValueError, match="shapes"):
+        side_by_side([("a", dark), ("b", light[:1])])
 
 
 def test_a_report_without_nvc_says_what_failed_and_what_is_missing(tmp_path, capsys):

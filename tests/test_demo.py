@@ -8,7 +8,9 @@ import sys
 import numpy as np
 import pytest
 
+from benchmarks.clips import read_clip
 from nvc import demo
+from nvc.cli import demo as command
 from nvc.demo import DemoUnavailable, Gesture, gesture_at, make_clip, render
 
 
@@ -105,3 +107,19 @@ def test_missing_scikit_image_is_said_plainly(monkeypatch):
     monkeypatch.setitem(sys.modules, "skimage", None)
     with pytest.raises(DemoUnavailable, match="scikit-image"):
         demo.portrait()
+
+
+def test_the_command_leaves_a_comparison_and_says_where(tmp_path, capsys):
+    assert command.main(["-o", str(tmp_path), "--seconds", "0.2"]) == 0
+    printed = capsys.readouterr().out
+    size = (tmp_path / "astronaut.nvc").stat().st_size
+    assert f"nvc whole file{size:>29}" in printed
+    assert "x264 at its lowest rate" in printed and "keyframe" in printed and "motion" in printed
+    for name in ("side-by-side.mp4", "side-by-side.png", "original.mp4"):
+        assert (tmp_path / name).stat().st_size > 0 and str(tmp_path / name) in printed
+    assert read_clip(tmp_path / "side-by-side.mp4").frames.shape == (5, 3, 284, 768)
+
+
+def test_the_command_fails_in_one_line(tmp_path, capsys):
+    assert command.main(["-o", str(tmp_path), "--point", "fast"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1

@@ -30,9 +30,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> None:
+    from benchmarks.captions import write_moments
     from benchmarks.clips import Clip, write_playable
     from benchmarks.nvc_codec import NvcPoint
-    from benchmarks.showcase import show, write_moments, write_side_by_side
+    from benchmarks.showcase import show, write_side_by_side
     from nvc.demo import make_clip
 
     folder: Path = options.output
