@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from bitstream import BitstreamError, Limits, ModelMismatch, Sequence, Unit, UnitReader, UnitType, Unsupported
@@ -95,14 +94,13 @@ class Decoder:
             coded = self._stream.decode(unit)
             self._follow_sequence()
             # Frames lost before a key frame are drawn from the key picture before it.
-            pictures = list(self._draw_all(coded[:-1] if unit.type is UnitType.KEYFRAME else coded))
+            pictures = self._draw_all(coded[:-1] if unit.type is UnitType.KEYFRAME else coded)
             if unit.type is UnitType.KEYFRAME and self._renderer is not None and self._stream.key is not None:
                 self._renderer.add_source(self._stream.key)
                 pictures += self._draw_all(coded[-1:])
         except BitstreamError:
             self._stream.damage()
             raise
-        self.statistics.frames += len(pictures)
         return pictures
 
     def close(self) -> None:
@@ -126,8 +124,7 @@ class Decoder:
         self._lost += 1
         values = conceal(last.values, key.values, self._lost)
         frame = CodedFrame(last.presentation_index + 1, FrameKind.CONCEALED, values, last.sources)
-        self.statistics.frames += 1
-        return next(self._draw_all([frame]))
+        return self._draw_all([frame])[0]
 
     def _follow_sequence(self) -> None:
         sequence = self._stream.sequence
@@ -146,18 +143,19 @@ class Decoder:
             self._model = load_model(name, self.device)
         return self._model
 
-    def _draw_all(self, coded: list[CodedFrame]) -> Iterator[Picture]:
+    def _draw_all(self, coded: list[CodedFrame]) -> list[Picture]:
         """Draw frames that have not been shown; indices that were left out show the frame before them again."""
         shown = -1 if self._last_coded is None else self._last_coded.presentation_index
-        new = [frame for frame in coded if frame.presentation_index > shown]
-        for run in _same_source(new):
+        pictures: list[Picture] = []
+        for run in _same_source([frame for frame in coded if frame.presentation_index > shown]):
             for frame, picture in zip(run, self._draw(run), strict=True):
-                yield from self._repeats_before(frame)
-                yield picture
-                self._last, self._last_coded = picture, frame
+                pictures += [*self._repeats_before(frame), picture]
                 concealed = frame.kind is FrameKind.CONCEALED
+                self._last, self._last_coded = picture, frame
                 self._lost = self._lost if concealed else 0
                 self.statistics.concealed += concealed
+        self.statistics.frames += len(pictures)
+        return pictures
 
     def _repeats_before(self, frame: CodedFrame) -> list[Picture]:
         if self._last is None or self._last_coded is None:

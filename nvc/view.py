@@ -34,6 +34,8 @@ class View:
 
     def apply(self, motion: HeadMotion) -> HeadMotion:
         """The heads as they are to be drawn: R_d <- R_u R_d, t_d <- t_u + t_d."""
+        if self == View():  # to the bit: the way through matrices rounds
+            return motion
         if self.frontal:
             motion = replace(motion, angles=torch.zeros_like(motion.angles))
         angles = torch.tensor([math.radians(a) for a in (self.pitch, self.yaw, self.roll)])

@@ -8,10 +8,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from clips import marked_frames, write_clip
 
 from bitstream import AudioHeader, AudioPacket
 from nvc.audio import UnsupportedAudio, add_track, carried_codecs, header_of, time_base_of, to_muxer
-from tests.clips import marked_frames, write_clip
 
 CODECS = {
     "aac": "mp4",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from clips import marked_frames, write_clip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,7 +25,6 @@ from nvc.crop import (
 )
 from nvc.survey import survey
 from nvc.video import VideoReader
-from tests.clips import marked_frames, write_clip
 
 FACE = Face(640, 300, 200)
 

@@ -53,7 +53,7 @@ def test_only_parameter_sets_and_the_slice_are_sent() -> None:
 
 def test_bytes_do_not_depend_on_the_process_or_its_threads() -> None:
     code = (
-        "import sys; from tests.test_keyframe import picture; from nvc import keyframe;"
+        "import sys; from test_keyframe import picture; from nvc import keyframe;"
         "sys.stdout.buffer.write(keyframe.encode_picture(picture(256), qp=30))"
     )
     for threads in ("1", "4"):

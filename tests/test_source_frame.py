@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from clips import write_clip
 
 from nvc.crop import Square
 from nvc.source_frame import Upright
 from nvc.video import VideoReader
-from tests.clips import write_clip
 
 SQUARES = [Square(0, 0, 32), Square(12, 6, 20), Square(3, 5, 17), Square(28, 10, 20), Square(0, 0, 48)]
 

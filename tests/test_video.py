@@ -8,10 +8,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from clips import frame_numbers, marked_frames, write_clip
 
 from nvc.colour import ColourSpec, Matrix
 from nvc.video import VideoError, VideoReader
-from tests.clips import frame_numbers, marked_frames, write_clip
 
 FLAT = np.broadcast_to(np.array((200, 120, 90), np.uint8), (48, 64, 3))
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from clips import marked_frames, write_clip
 
 from nvc.audio import UnsupportedAudio, time_base_of
 from nvc.video import VideoReader
 from nvc.video_writer import ContainerWriter, VideoFormat, Y4mWriter, format_of_name
-from tests.clips import marked_frames, write_clip
 
 
 def busy_frames(count: int, side: int = 64) -> list[np.ndarray]:
