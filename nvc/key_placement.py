@@ -41,9 +41,9 @@ class KeyPolicy:
     """
 
     interval: int | None = None
-    turn: float = 35.0
-    shift: float = 0.6
-    zoom: float = 0.7
+    turn: float = 20.0
+    shift: float = 0.3
+    zoom: float = 0.35
     patience: int = 5
     spacing: int = 50
     cut_spacing: int = 6
