@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from types import FrameType
 
@@ -26,9 +28,9 @@ class Exit(IntEnum):
 
 def run(program: str, command: Callable[[], None], *, debug: bool = False) -> int:
     """Run a command; what it raises is told in one line on standard error. ``debug`` shows where it came from."""
-    signal.signal(signal.SIGTERM, _terminate)
     try:
-        command()
+        with _polite_end():
+            command()
     except KeyboardInterrupt:
         print(f"{program}: interrupted", file=sys.stderr)
         return Exit.INTERRUPTED
@@ -67,6 +69,18 @@ def one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
-    """A polite end lets temporary files be removed."""
-    sys.exit(128 + number)
+@contextmanager
+def _polite_end() -> Iterator[None]:
+    """Let a request to terminate unwind the program, so that temporary files are removed."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():  # only that one may handle signals
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
