@@ -17,6 +17,7 @@ from nvc import colour
 from nvc.colour import Rgb
 
 ABSENT_SECONDS = 1.0  # detectors miss turned heads for moments: a face is gone only after so long
+BURST_SECONDS = 0.25
 _SQUARE = 2.05  # square side over box side, with dlib's boxes
 _DROP = 0.105  # the face sits this far below the middle of the square, in sides
 _MARGIN = 1.15  # a box grown by this must stay inside
@@ -178,7 +179,7 @@ def plan_squares(
 
     ``cuts``: first frames of new scenes. Scenes without a face show the largest square in the middle.
     """
-    starts = [0, *(c for c in cuts if c > 0)]
+    starts = [0, *_last_of_bursts([c for c in cuts if c > 0], max(1, round(BURST_SECONDS * frame_rate)))]
     segments: list[Segment] = []
     for start, end in zip(starts, [*starts[1:], frame_count], strict=True):
         faces = [(s.frame, s.face) for s in sightings if start <= s.frame < end and s.face is not None]
@@ -186,6 +187,19 @@ def plan_squares(
     found = any(s.face is not None for s in sightings)
     absent = _absences(sightings, frame_count, round(ABSENT_SECONDS * frame_rate)) if found else ()
     return CropPlan(tuple(segments), absent, found)
+
+
+def _last_of_bursts(cuts: Sequence[int], length: int) -> list[int]:
+    """Cuts without those that another one follows at once: a flash between two scenes is no scene."""
+    kept: list[int] = []
+    burst_start = 0
+    for cut in cuts:
+        if kept and cut - burst_start < length:
+            kept[-1] = cut
+        else:
+            kept.append(cut)
+            burst_start = cut
+    return kept
 
 
 def _scene_segments(start: int, faces: Sequence[tuple[int, Face]], width: int, height: int) -> list[Segment]:

@@ -73,6 +73,8 @@ class Cropper:
         place = self._upright.coded(square)
         if (frame.width, frame.height) != (self._upright.width, self._upright.height):
             return None
+        if place.side == frame.width == frame.height:
+            return frame
         if (place.x | place.y | place.side) % 2 and not frame.format.is_rgb:
             return None
         key = (frame.format.name, frame.width, frame.height, place)
