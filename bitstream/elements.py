@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from bitstream.ancillary import RESYNC_PATTERN, Audio, Index, Metadata, Resync
 from bitstream.bytefields import leb128
 from bitstream.pictures import KeyFrame, Picture, code_values
-from bitstream.rangecoder import BIT_TOTAL, PRECISION, FrequencyTable, RangeDecoder, RangeEncoder
+from bitstream.rangecoder import BIT_TOTAL, RangeDecoder, RangeEncoder
 from bitstream.sequence import Sequence
 from bitstream.syntax import Motion, Payload, Truncation
 from bitstream.units import Unit, UnitType
@@ -29,10 +29,14 @@ class Element:
 
 @dataclass(frozen=True)
 class Decision:
-    """A symbol of a range coder run: ``kind`` is bit, bypass or symbol; ``parameter`` says what was likely."""
+    """A symbol of a range coder run that belongs to the element ``name``, and its cost in ``bits``.
 
+    ``kind`` is bit, with the probability of a 1 in units of 2^-16 as ``parameter``, or bypass, with the number of bits.
+    """
+
+    name: str
     kind: str
-    parameter: str
+    parameter: int
     value: int
     bits: float
 
@@ -76,21 +80,15 @@ class WatchedDecoder(RangeDecoder):
         super().__init__(payload)
         self.decisions: list[Decision] = []
 
-    def symbol(self, table: FrequencyTable, symbol: int = 0) -> int:
-        value = super().symbol(table)
-        start, frequency = table.cumulative[value], table.frequencies[value]
-        self.decisions.append(Decision("symbol", f"{start} {frequency}", value, PRECISION - math.log2(frequency)))
-        return value
-
     def bit(self, p: int, bit: int = 0) -> int:
         value = super().bit(p)
         cost = math.log2(BIT_TOTAL) - math.log2(p if value else BIT_TOTAL - p)
-        self.decisions.append(Decision("bit", str(p), value, cost))
+        self.decisions.append(Decision(self.label, "bit", p, value, cost))
         return value
 
     def bypass(self, bits: int, value: int = 0) -> int:
         value = super().bypass(bits)
-        self.decisions.append(Decision("bypass", str(bits), value, bits))
+        self.decisions.append(Decision(self.label, "bypass", bits, value, bits))
         return value
 
 

@@ -29,6 +29,8 @@ _BIT_COST = [math.inf] + [-math.log2(p / BIT_TOTAL) for p in range(1, BIT_TOTAL)
 class BitCounter:
     """A SymbolCoder that writes nothing and adds up the ideal code length, in bits."""
 
+    label = ""
+
     def __init__(self) -> None:
         self.bits = 0.0
 

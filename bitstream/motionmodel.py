@@ -57,6 +57,7 @@ class MotionModel:
 
     def code_count(self, coder: SymbolCoder, count: int = 0) -> int:
         """Code how many expression coefficients the next frame carries (truncation FRAME)."""
+        coder.label = "coefficient_count"
         if self._same_count.code(coder, int(count != self._last_count)):
             count = coder.bypass(self._count.bit_length(), count)
             if count > self._count:
@@ -70,6 +71,7 @@ class MotionModel:
         """Code one frame with its first ``count`` expression integers; returns all 7 + N, the rest as predicted."""
         frame = self.prediction()
         for i in range(POSE_COUNT + count):
+            coder.label = "pose" if i < POSE_COUNT else "expression"
             value = frame[i] + self._code_residual(coder, i, values[i] - frame[i] if values is not None else 0)
             if not MIN_VALUE <= value <= MAX_VALUE:
                 raise Corrupt(f"motion integer {value} is outside {MIN_VALUE}..{MAX_VALUE}")

@@ -125,10 +125,12 @@ class KeyFrame:
 def code_values(coder: SymbolCoder, canonical: list[int], values: list[int]) -> None:
     """Code all integers of a key frame in place: keypoints with one model an axis, the head with one for all."""
     axes = [IntegerModel() for _ in range(3)]
+    coder.label = "canonical"
     for i, value in enumerate(canonical):
         canonical[i] = axes[i % 3].code(coder, value)
     head = IntegerModel()
     for i, value in enumerate(values):
+        coder.label = "pose" if i < POSE_COUNT else "expression"
         values[i] = head.code(coder, value)
 
 

@@ -84,8 +84,11 @@ def shortest_bytes(low: int, high: int, total_bits: int) -> bytes:
 class SymbolCoder(Protocol):
     """What the models of :mod:`bitstream.motion` are written against: the same calls encode, decode or count bits.
 
-    An encoder takes the symbol and returns it; a decoder ignores what is given and returns what it reads.
+    An encoder takes the symbol and returns it; a decoder ignores what is given and returns what it reads. ``label`` is
+    the syntax element that the next symbols belong to: for tools that watch, coders do not look at it.
     """
+
+    label: str
 
     def symbol(self, table: FrequencyTable, symbol: int = 0) -> int: ...
 
@@ -96,6 +99,8 @@ class SymbolCoder(Protocol):
 
 class RangeEncoder:
     """Symbols to bytes. A new one for every payload (constriction's ``clear`` leaves a pending carry behind)."""
+
+    label = ""
 
     def __init__(self) -> None:
         self._coder = _queue.RangeEncoder()
@@ -130,6 +135,8 @@ class RangeEncoder:
 class RangeDecoder:
     """Bytes to symbols, checking at the end that the bytes are the canonical ones."""
 
+    label = ""
+
     def __init__(self, payload: bytes) -> None:
         self._payload = bytes(payload)
         padded = self._payload + bytes(-len(self._payload) % 4)
@@ -163,6 +170,8 @@ class RangeDecoder:
 
 class PythonRangeEncoder:
     """The encoder in plain integers, from the text above."""
+
+    label = ""
 
     def __init__(self) -> None:
         self._low, self._range, self._written, self._words = 0, (1 << 64) - 1, 0, 0
@@ -199,6 +208,8 @@ class PythonRangeEncoder:
 
 class PythonRangeDecoder:
     """The decoder in plain integers, from the text above."""
+
+    label = ""
 
     def __init__(self, payload: bytes) -> None:
         self._payload = bytes(payload)

@@ -74,18 +74,24 @@ class Motion:
         """Encode this header, or decode one, whichever the coder does; returns the header (without ``coded``)."""
         usual = Motion(frame_count=sequence.motion_group)
         mine = replace(self, coded=b"")
+        coder.label = "special"
         if not coder.bit(_SPECIAL, int(mine != usual)):
             return usual
+        coder.label = "frame_count_minus_1"
         frames = coder.bypass(6, self.frame_count - 1) + 1
+        coder.label = "truncation"
         truncation = known_value(Truncation, "truncation", coder.bypass(2, self.truncation))
         sources = self.sources
+        coder.label = "sources_flag"
         if coder.bypass(1, int(sources is not None)):
+            coder.label = "source_mask"
             mask = coder.bypass(SOURCE_SLOTS, sum(1 << slot for slot in sources or ()))
             sources = tuple(slot for slot in range(SOURCE_SLOTS) if mask >> slot & 1)
         else:
             sources = None
         count = None
         if truncation is Truncation.UNIT:
+            coder.label = "count"
             count = coder.bypass(sequence.expression_count.bit_length(), self.count or 0)
             check_range("count", count, 0, sequence.expression_count - 1)
         header = Motion(frame_count=frames, sources=sources, truncation=truncation, count=count)  # type: ignore[arg-type]

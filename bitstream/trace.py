@@ -22,6 +22,7 @@ from bitstream.syntax import Payload
 from bitstream.units import SIGNATURE, Unit, UnitReader, UnitType
 
 _HEADER_BITS = {"forbidden_zero", "unit_type", "crc_flag", "extension_flag", "reserved_zero"}
+_RUNS = {"values", "coded"}
 _LONGEST_SHOWN = 64  # bytes printed in full; longer ones by length and hash
 
 
@@ -118,7 +119,7 @@ def trace_lines(trace: StreamTrace) -> Iterator[str]:
                 yield f"{at // 8}.{at % 8} {element.bits} {element.name} = {show(element.value)}"
                 at += element.bits
             elif isinstance(element, Decision):
-                yield f"~ {element.kind} {element.parameter} = {element.value}"
+                yield f"~ {element.name} {element.kind} {element.parameter} = {element.value}"
             else:
                 yield f"> {element.name} = {element.value}"
         for frame in unit.frames:
@@ -176,12 +177,21 @@ def _plain(value: Any) -> Any:
 
 
 def bits_by_element(trace: UnitTrace) -> dict[str, float]:
-    """Bits of every syntax element of a unit, repeated ones added up; integers of a range coder run by their cost."""
+    """Bits of every syntax element of a unit, repeated ones added up.
+
+    A range coder run is divided among its elements by the cost of their symbols; ``run_end`` is what is left over: the
+    end of the run in whole bytes.
+    """
     found: dict[str, float] = {}
     for element in trace.elements:
-        if isinstance(element, Element):
-            name = "unit_header" if element.name in _HEADER_BITS else element.name
-            found[name] = found.get(name, 0) + element.bits
+        if isinstance(element, Result):
+            continue
+        name = "unit_header" if element.name in _HEADER_BITS else element.name
+        if name in _RUNS:
+            name = "run_end"
+        found[name] = found.get(name, 0) + element.bits
+        if isinstance(element, Decision):
+            found["run_end"] -= element.bits
     return {name: bits for name, bits in found.items() if bits}
 
 

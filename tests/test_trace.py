@@ -128,14 +128,12 @@ def test_decisions_cost_what_the_coder_says():
     assert [e.name for e in elements if isinstance(e, Result)] == ["frame_count", "sources", "truncation", "count"]
 
 
-def test_a_watched_decoder_notes_tables_too():
-    from bitstream.rangecoder import TOTAL, FrequencyTable, RangeEncoder
-
-    table, encoder = FrequencyTable([TOTAL // 2, TOTAL // 4, TOTAL // 4]), RangeEncoder()
-    encoder.symbol(table, 2)
-    watched = WatchedDecoder(encoder.finish())
-    assert watched.symbol(table) == 2
-    assert watched.decisions == [Decision("symbol", f"{TOTAL // 4 * 3} {TOTAL // 4}", 2, 2.0)]
+def test_decisions_name_the_element_that_they_belong_to():
+    names = [[e.name for e in unit.elements if isinstance(e, Decision)] for unit in TRACE.units]
+    assert list(dict.fromkeys(names[2])) == ["canonical", "pose", "expression"]
+    assert list(dict.fromkeys(names[4])) == ["special", "pose", "expression"]
+    header = ["special", "frame_count_minus_1", "truncation", "sources_flag"]
+    assert names[9][: len(header)] == header
 
 
 def test_values_are_shown_in_full_or_by_hash():
