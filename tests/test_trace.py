@@ -23,7 +23,7 @@ from bitstream import (
     Unsupported,
     make_unit,
 )
-from bitstream.elements import Decision, Element, Result, WatchedDecoder, unit_elements
+from bitstream.elements import Decision, Element, Result, unit_elements
 from bitstream.trace import bits_by_element, error_class, show, to_json, trace_lines, trace_stream, unit_table
 
 TRACE = trace_stream(FILE)
