@@ -88,6 +88,12 @@ def test_links_lead_somewhere(document):
             assert (ROOT / target).exists(), target
 
 
+def test_the_architecture_names_every_module_of_codec_and_format():
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    modules = [*(ROOT / "nvc").glob("*.py"), *(ROOT / "bitstream").glob("*.py")]
+    assert [path.name for path in modules if path.name != "__init__.py" and f"`{path.name}`" not in text] == []
+
+
 def test_the_picture_says_what_was_measured():
     if not readme_picture.FIGURES.exists():
         assert "kbit/s**" not in README
