@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from nvc import colour
 from nvc.colour import Rgb
 
 Thumbnail = NDArray[np.float64]
@@ -25,7 +24,15 @@ _MEMORY = 0.8
 def thumbnail(rgb: Rgb) -> Thumbnail:
     """Luma of a picture, uint8 ``[H, W, 3]``, as float ``[32, 32]`` of 0..255."""
     stride = max(1, min(rgb.shape[:2]) // (4 * _SIDE))  # what falls between matters little here
-    return colour.resize_rgb(rgb[::stride, ::stride], width=_SIDE, height=_SIDE).astype(np.float64) @ _LUMA
+    luma = rgb[::stride, ::stride].astype(np.float64) @ _LUMA
+    for axis in (0, 1):
+        size = luma.shape[axis]
+        edges = np.arange(_SIDE + 1) * size // _SIDE
+        # A picture of fewer than 32 lines repeats some: reduceat gives the line itself where a block is empty.
+        sums = np.add.reduceat(luma, np.minimum(edges[:-1], size - 1), axis=axis)
+        counts = np.maximum(np.diff(edges), 1)
+        luma = sums / (counts[:, None] if axis == 0 else counts)
+    return luma
 
 
 def difference(a: Thumbnail, b: Thumbnail) -> float:

@@ -9,6 +9,7 @@ from nvc.scenes import CutDetector, thumbnail
 from nvc.video import VideoReader
 
 LOOK_SIDE = 1280  # faces down to a sixteenth of this can be found
+_GLANCE_SIDE = 256  # enough to see a cut
 _SHORTEST_STEP = 0.4  # seconds between looks for the face; twice as long each time that it has kept its place
 _LONGEST_STEP = 1.6
 _KEPT_PLACE = 0.1  # of the face's side
@@ -25,12 +26,12 @@ def survey(reader: VideoReader, *, progress: Callable[[int], None] = lambda fram
     cuts: list[int] = []
     count = 0
     for index, frame in enumerate(reader.source_frames()):
-        small, scale = frame.small(LOOK_SIDE)
-        if cut_detector.is_cut(thumbnail(small)):
+        if cut_detector.is_cut(thumbnail(frame.small(_GLANCE_SIDE)[0])):
             cuts.append(index)
             detector.forget()
             pace.restart()
         if pace.is_due(index):
+            small, scale = frame.small(LOOK_SIDE)
             sightings.append(Sighting(index, _unscaled(detector.find(small), scale)))
             pace.saw(sightings[-1])
         count = index + 1

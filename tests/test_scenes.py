@@ -47,6 +47,17 @@ def test_a_fade_is_no_cut() -> None:
     assert cuts_of([(scene(1) * (1 - i / 30)).astype(np.uint8) for i in range(30)]) == []
 
 
+@pytest.mark.parametrize("size", [(1, 1), (5, 40), (32, 32), (64, 96), (100, 77), (720, 1280)])
+def test_thumbnails_of_any_size_average_blocks(size: tuple[int, int]) -> None:
+    y, x = np.mgrid[0 : size[0], 0 : size[1]]
+    ramp = np.stack([255 * x / size[1]] * 3, -1).astype(np.uint8)
+    small = thumbnail(ramp)
+    assert small.shape == (32, 32) and small.min() >= 0 and small.max() <= 255
+    assert np.allclose(small, small[0]) and (np.diff(small[0]) >= 0).all()
+    if size[1] >= 64:
+        assert np.abs(small[0] - (np.arange(32) + 0.5) * 255 / 32).max() < 6
+
+
 def test_difference_is_in_levels_of_luma() -> None:
     grey = [thumbnail(np.full((40, 70, 3), level, np.uint8)) for level in (10, 60)]
     assert difference(grey[0], grey[1]) == pytest.approx(50)
