@@ -41,9 +41,9 @@ class KeyPolicy:
     """
 
     interval: int | None = None
-    turn: float = 20.0
-    shift: float = 0.3
-    zoom: float = 0.35
+    turn: float = 14.0
+    shift: float = 0.2
+    zoom: float = 0.25
     patience: int = 5
     spacing: int = 50
     cut_spacing: int = 6
@@ -58,7 +58,7 @@ class KeyPolicy:
         return cls(
             interval=None if keyint is None else max(1, round(keyint * frame_rate)),
             patience=max(1, round(0.2 * frame_rate)),
-            spacing=max(1, round(2 * frame_rate)),
+            spacing=max(1, round(1.2 * frame_rate)),
             cut_spacing=max(1, round(0.25 * frame_rate)),
             absent_spacing=max(1, math.ceil(frame_rate)),
         )

@@ -44,15 +44,15 @@ class CodingPoint:
 
 
 QUALITIES: tuple[CodingPoint, ...] = (
-    CodingPoint(44, 32, 32, expression_count=12),
-    CodingPoint(42, 31, 31, expression_count=16),
-    CodingPoint(40, 30, 30, expression_count=20),
-    CodingPoint(38, 29, 29, expression_count=24),
-    CodingPoint(36, 28, 28),
-    CodingPoint(34, 27, 27),
+    CodingPoint(47, 32, 32, expression_count=12),
+    CodingPoint(45, 31, 31, expression_count=16),
+    CodingPoint(43, 30, 30, expression_count=20),
+    CodingPoint(41, 29, 29, expression_count=24),
+    CodingPoint(40, 29, 29),
+    CodingPoint(38, 28, 28),
+    CodingPoint(35, 27, 27),
     CodingPoint(32, 26, 26),
-    CodingPoint(30, 25, 25),
-    CodingPoint(27, 24, 24),
+    CodingPoint(28, 24, 24),
     CodingPoint(24, 22, 22),
 )
 """Coding points of the quality levels 0 to 9."""
