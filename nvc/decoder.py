@@ -165,7 +165,8 @@ class Decoder:
     def _draw(self, run: list[CodedFrame]) -> list[Picture]:
         if run[0].kind is FrameKind.PICTURE:
             raise Unsupported("PICTURE units are not decoded by this version")
-        if self._renderer is None or not run[0].values:
+        held = self._last_coded is not None and all(frame.values == self._last_coded.values for frame in run)
+        if self._renderer is None or not run[0].values or (held and run[0].kind is FrameKind.CONCEALED):
             return [] if self._last is None else [self._last] * len(run)
         return self._renderer.render([frame.values for frame in run], run[0].sources[-1], self.view)
 

@@ -90,15 +90,17 @@ class Renderer:
         source = self._sources.get(slot)
         if source is None:
             raise Corrupt(f"source slot {slot} holds no key picture")
+        moving = [i for i, row in enumerate(values) if not i or row != values[i - 1]]  # a head at rest is drawn once
         pictures: list[Picture] = []
         with self._times.stage("drawing"), torch.inference_mode():
-            for start in range(0, len(values), _BATCH):
-                motion = self._motion(values[start : start + _BATCH])
+            for start in range(0, len(moving), _BATCH):
+                motion = self._motion([values[i] for i in moving[start : start + _BATCH]])
                 if view is not None:
                     motion = view.apply(motion)
                 drawn = self._model.render(source.features, source.x_c, source.motion, motion)
                 pictures += list((drawn.float() * 255).round_().clamp_(0, 255).byte().cpu().numpy())
-        return pictures
+        lengths = np.diff([*moving, len(values)])
+        return [picture for picture, length in zip(pictures, lengths, strict=True) for _ in range(length)]
 
     def _motion(self, values: Values[Values[int]]) -> HeadMotion:
         """Heads of rows of integers; coefficients that the stream leaves out are 0."""

@@ -76,8 +76,8 @@ def test_dropped_coefficients_stay_as_in_the_key_frame() -> None:
 
 
 def test_a_group_too_long_for_a_unit_is_split() -> None:
-    coder = UnitCoder(facts(expression_count=300), replace(POINT, pose_quantiser=0, expression_quantiser=0))
-    motion = vectors(65, 300, scale=0.5)
+    coder = UnitCoder(facts(expression_count=160), replace(POINT, pose_quantiser=0, expression_quantiser=0))
+    motion = vectors(65, 160, scale=0.5)
     units = coder.key_frame(key(0, motion[0]))
     for vector in motion[1:]:
         units += coder.motion(vector)
