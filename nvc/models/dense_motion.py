@@ -10,6 +10,7 @@ and every slice of the volume (3-D).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -67,7 +68,7 @@ class DenseMotion(nn.Module):
         self.volume_visible = nn.Conv2d(m, 1, 3, 1, 1)
         for head in (self.masks, self.surface, self.volume_visible):
             nn.init.normal_(head.weight, std=1e-3)
-            nn.init.zeros_(head.bias)
+            nn.init.constant_(cast(Tensor, head.bias), 0.0)
 
     def forward(
         self, source: SourceFeatures, x_s: Tensor, x_d: Tensor, source_motion: HeadMotion, motion: HeadMotion

@@ -6,6 +6,8 @@ the network invents only what the source does not show.
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -44,7 +46,7 @@ class Generator(nn.Module):
         self.level1 = conv_block(c1, c1)
         self.draw = nn.Conv2d(c1, 4, 3, 1, 1)
         nn.init.normal_(self.draw.weight, std=1e-2)
-        nn.init.zeros_(self.draw.bias)
+        nn.init.constant_(cast(Tensor, self.draw.bias), 0.0)
 
     def forward(self, source: SourceFeatures, field: MotionField, code: Tensor) -> tuple[Tensor, Tensor]:
         """Draw B pictures.

@@ -19,6 +19,13 @@ def conv_block(inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1) -
     )
 
 
+def channels_last(model: nn.Module) -> None:
+    """Lay out 2-D convolutions channels last, in place: faster on CPUs, and what tensor cores want."""
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)
+
+
 class ResidualBlock(nn.Module):
     """Two convolutions added to their input; a code may scale and shift what lies between them."""
 

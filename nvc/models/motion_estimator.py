@@ -65,6 +65,10 @@ class Sight:
 class MotionEstimator(nn.Module):
     """Pictures to pose, expression and canonical keypoints."""
 
+    motion_mean: Tensor
+    motion_std: Tensor
+    mean_keypoints: Tensor
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.side = config.side

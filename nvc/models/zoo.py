@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from nvc.models.config import PRESETS, ModelConfig
 from nvc.models.folding import fold_batch_norm
 from nvc.models.interface import CodecModel
+from nvc.models.layers import channels_last
 from nvc.models.model import Model
 from nvc.models.paper import PaperModel
 from nvc.models.paper_blocks import fix_spectral_norm
@@ -125,9 +126,7 @@ def load(name_or_path: str | Path = DEFAULT_MODEL, *, device: str | torch.device
     model.eval().requires_grad_(False)
     fix_spectral_norm(model)
     fold_batch_norm(model)
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d):  # 7 % faster to draw with on a CPU, and what tensor cores want
-            module.to(memory_format=torch.channels_last)
+    channels_last(model)
     return model.to(device)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,7 @@ class Recipe:
 
 
 def _build(cls: type, table: dict[str, Any], where: str) -> Any:
-    known = set(cls.__dataclass_fields__)
+    known = {field.name for field in fields(cls)}
     unknown = set(table) - known
     if unknown:
         raise ValueError(f"{where}: unknown key {sorted(unknown)[0]!r}; known are {', '.join(sorted(known))}")

@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from nvc.models.config import PRESETS
 from nvc.models.discriminator import DISCRIMINATORS, PatchDiscriminator
+from nvc.models.layers import channels_last
 from nvc.models.model import Model
 from nvc.pose import HeadMotion, keypoints
 from nvc.training.augment import Similarity, transform_motion
@@ -153,8 +153,6 @@ def new_state(recipe: Recipe, data: PackedClips, device: str) -> TrainingState:
     average.load_state_dict(model.state_dict())
     model.to(device)
     average.to(device).eval().requires_grad_(False)
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d):  # a fifth faster on the CPU, and what tensor cores want
-            module.to(memory_format=torch.channels_last)
+    channels_last(model)
     optimiser = torch.optim.AdamW(parameter_groups(model), lr=1e-4, betas=(0.9, 0.99), weight_decay=recipe.weight_decay)
     return TrainingState(model, average, optimiser)
