@@ -5,7 +5,6 @@ Nothing is quantised here, so one analysis serves every rate.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from nvc.colour import Rgb
 from nvc.crop import Square
+from nvc.inference import to_network
 from nvc.key_placement import KeyPlacement, KeyPolicy, Moment
 from nvc.models.interface import CodecModel
 from nvc.scenes import CutDetector, Thumbnail, thumbnail
@@ -109,12 +109,6 @@ class Analyser:
         with self.statistics.stage("motion estimation"), torch.inference_mode():
             canonical = _finite(self._model.canonical(picture))[0]
         return FramePlan(frame.index, key=KeyInput(frame.index, frame.picture, canonical, vector, frame.square))
-
-
-def to_network(pictures: Sequence[Rgb], device: torch.device) -> Tensor:
-    """uint8 pictures ``[S, S, 3]`` as the networks take them: float ``[B, 3, S, S]``, 0 to 1."""
-    stacked = torch.from_numpy(np.stack(pictures)).to(device)
-    return stacked.permute(0, 3, 1, 2).contiguous().float().div_(255)
 
 
 def _finite(values: Tensor) -> Vector:

@@ -8,7 +8,7 @@ from bitstream import BitstreamError, Limits, ModelMismatch, Sequence, Unit, Uni
 from bitstream.stream import Frame as CodedFrame
 from bitstream.stream import FrameKind, StreamDecoder, conceal
 from nvc.device import choose_device
-from nvc.encoder import load_model
+from nvc.inference import load_model
 from nvc.models import zoo
 from nvc.models.interface import CodecModel
 from nvc.renderer import Picture, Renderer

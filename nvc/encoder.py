@@ -7,7 +7,6 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -17,6 +16,7 @@ from nvc.analysis import Analyser, FramePlan
 from nvc.colour import Rgb
 from nvc.crop import Square
 from nvc.device import choose_device
+from nvc.inference import load_model
 from nvc.key_placement import KeyPolicy
 from nvc.models import zoo
 from nvc.models.interface import CodecModel
@@ -176,11 +176,6 @@ class Encoder:
 def provenance() -> Metadata:
     """The METADATA that every stream carries: what made it."""
     return Metadata((("nvc.encoder", f"nvc {VERSION}"),))
-
-
-def load_model(model: str | Path | CodecModel, device: torch.device) -> CodecModel:
-    """A model by name or path, or the given one, on a device. Raises zoo.WeightsError."""
-    return zoo.load(model, device=device) if isinstance(model, (str, Path)) else model.to(device)
 
 
 def stream_facts(

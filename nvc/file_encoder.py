@@ -14,7 +14,8 @@ from nvc.analysis import Analyser, FramePlan
 from nvc.colour import Rgb
 from nvc.crop import CropPlan, Segment, Square
 from nvc.device import choose_device
-from nvc.encoder import MAX_BATCH, MAX_GROUP, NotSquare, load_model, provenance, stream_facts
+from nvc.encoder import MAX_BATCH, MAX_GROUP, NotSquare, provenance, stream_facts
+from nvc.inference import load_model
 from nvc.key_placement import KeyPolicy
 from nvc.models.interface import CodecModel
 from nvc.nvc_file import NvcWriter

@@ -22,8 +22,8 @@ from bitstream import (
     frame_steps,
 )
 from nvc import colour, keyframe
-from nvc.analysis import to_network
 from nvc.colour import ColourSpec
+from nvc.inference import to_network
 from nvc.models.interface import CodecModel
 from nvc.pose import HeadMotion
 from nvc.statistics import StageTimes
