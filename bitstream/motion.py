@@ -97,6 +97,16 @@ class MotionEncoder(_MotionCoder):
         Raises InvalidField for bad arguments, LimitExceeded when the payload would be longer than 4095 bytes (then
         nothing has changed: encode fewer frames), Corrupt before any key frame.
         """
+        payload, self._model, self.sources = self._encode(frames, counts, sources)
+        return payload
+
+    def trial(self, frames: npt.ArrayLike, counts: Values[int] | None = None) -> bytes:
+        """What :meth:`encode` would give, but the state does not change."""
+        return self._encode(frames, counts, None)[0]
+
+    def _encode(
+        self, frames: npt.ArrayLike, counts: Values[int] | None, sources: Values[int] | None
+    ) -> tuple[bytes, MotionModel, tuple[int, ...]]:
         values, numbers = self._check(frames, counts)
         model, usual_sources = self._begin_unit()
         named = usual_sources if sources is None else tuple(sorted(set(sources)))
@@ -111,8 +121,7 @@ class MotionEncoder(_MotionCoder):
         payload = coder.finish()
         if len(payload) > MAX_MOTION_BYTES:
             raise LimitExceeded(f"MOTION of {len(payload)} bytes, allowed {MAX_MOTION_BYTES}: encode fewer frames")
-        self._model, self.sources = model, named
-        return payload
+        return payload, model, named
 
     def cost(self, frame: Values[int], count: int | None = None) -> float:
         """Ideal code length in bits of one frame coded next, without its unit's header. The state does not change."""
