@@ -12,7 +12,9 @@ Integers never need more bits than the text says; Python's own do not overflow, 
 """
 
 import binascii
+import copy
 import hashlib
+import json
 import math
 import sys
 import zlib
@@ -282,6 +284,7 @@ class RangeDecoder:
         self.point = int.from_bytes(payload[:8].ljust(8, b"\0"), "big")
         self.low, self.range = 0, (1 << 64) - 1
         self.again = RangeEncoder()
+        self.label = ""  # the element that the next symbols belong to, for the trace
 
     def quantile(self):
         q = (self.point - self.low) % (1 << 64) // (self.range >> 24)
@@ -305,23 +308,14 @@ class RangeDecoder:
         zero = TOTAL - (p << 8)
         value = 1 if self.quantile() >= zero else 0
         self.take(zero if value else 0, p << 8 if value else zero)
-        self.trace.append(f"~ bit {p} = {value}")
+        self.trace.append(f"~ {self.label} bit {p} = {value}")
         return value
-
-    def symbol(self, frequencies):
-        """A symbol of a table of frequencies with the sum 2^24."""
-        q, c, x = self.quantile(), 0, 0
-        while c + frequencies[x] <= q:
-            c, x = c + frequencies[x], x + 1
-        self.take(c, frequencies[x])
-        self.trace.append(f"~ symbol {c} {frequencies[x]} = {x}")
-        return x
 
     def bypass(self, n):
         """n bits, each as likely 0 as 1; the first one is the most significant."""
         value = self.quantile() >> 24 - n
         self.take(value << 24 - n, 1 << 24 - n)
-        self.trace.append(f"~ bypass {n} = {value}")
+        self.trace.append(f"~ {self.label} bypass {n} = {value}")
         return value
 
     def end(self):
@@ -351,7 +345,7 @@ class IntegerModel:
     def __init__(self):
         self.more = [AdaptiveBit() for _ in range(17)]
 
-    def decode(self, coder):
+    def decode_magnitude(self, coder):
         bits = 0
         while bits < 17 and self.more[bits].decode(coder):
             bits += 1
@@ -362,7 +356,11 @@ class IntegerModel:
             n = min(left, 16)
             magnitude = magnitude << n | coder.bypass(n)
             left -= n
-        return -magnitude if coder.bypass(1) else magnitude
+        return magnitude
+
+    def decode(self, coder):
+        magnitude = self.decode_magnitude(coder)
+        return -magnitude if magnitude and coder.bypass(1) else magnitude
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -432,9 +430,12 @@ def parse_key_frame(f, s):
     values = f.block("values")
     coder = RangeDecoder(values, f.trace)
     axes = [IntegerModel(), IntegerModel(), IntegerModel()]
+    coder.label = "canonical"
     k["canonical"] = [axes[i % 3].decode(coder) for i in range(3 * s["keypoint_count"])]
     head = IntegerModel()
+    coder.label = "pose"
     k["pose"] = [head.decode(coder) for _ in range(POSE_COUNT)]
+    coder.label = "expression"
     k["expression"] = [head.decode(coder) for _ in range(s["expression_count"])]
     coder.end()
     require_known("picture_codec", k["picture_codec"], {0})
@@ -521,41 +522,67 @@ def parse_resync(f):
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Motion [6.4, 7.2]
+# Mixed decisions [6.4] and motion [6.6, 7.2]
 
+
+def load_table(name):
+    return json.loads((Path(__file__).resolve().parent / "tables" / f"{name}.json").read_text())
+
+
+MIXING, MOTION_TABLE = load_table("mixing"), load_table("motion")
+STRETCH, SQUASH, RATE = MIXING["stretch"], MIXING["squash"], MIXING["rate"]
+SLOTS = 134  # of one motion integer
+ZERO, SIGN, MORE = 0, 1, 2  # kinds of decision
+AGE_CLASS = [0, 1, 2, 3, 3, 4, 4, 4, 4, 5]  # of an age held to 9
+EXPRESSION_KINDS = [7, 8, 9, 10, 11, 11, 12, 12] + [13] * 4 + [14] * 4 + [15] * 8 + [16] * 8
 USUAL_HEADER = 1024  # p of the first bit of a MOTION payload
-UNARY = 14
 
 
-class CoefficientModel:
-    """What is learnt about one of the 7 + N integers."""
+def clip(value, low, high):
+    return min(max(value, low), high)
 
-    def __init__(self):
-        self.zero = [AdaptiveBit(16384) for _ in range(3)]
-        self.sign = AdaptiveBit()
-        self.more = [AdaptiveBit() for _ in range(UNARY)]
-        self.residual = 0
+
+class Mixer:
+    """Slots [p, n], and a pair of weights for each kind of decision."""
+
+    def __init__(self, slots, weights):
+        self.slots, self.weights = slots, weights
+
+    def decode(self, coder, kind, a, b):
+        slot_a, slot_b, weights = self.slots[a], self.slots[b], self.weights[kind]
+        s_a, s_b = STRETCH[slot_a[0] >> 4], STRETCH[slot_b[0] >> 4]
+        x = clip(weights[0] * s_a + weights[1] * s_b >> 16, -2047, 2047)
+        q = SQUASH[x + 2048]
+        bit = coder.bit(q)
+        e = 65536 * bit - q
+        weights[0] = clip(weights[0] + (e * s_a + 8192 >> 14), 0, 131072)
+        weights[1] = clip(weights[1] + (e * s_b + 8192 >> 14), 0, 131072)
+        for slot in (slot_a, slot_b):
+            slot[0] = clip(slot[0] + ((65536 * bit - slot[0]) * RATE[slot[1]] >> 16), 32, 65504)
+            slot[1] = min(slot[1] + 1, 60)
+        return bit
 
 
 class MotionState:
     """State of motion coding since a key frame."""
 
     def __init__(self, expression_count, key_values):
+        size = len(key_values)
         self.expression_count = expression_count
         self.last = list(key_values)
-        self.models = [CoefficientModel() for _ in key_values]
+        slots = [list(slot) for i in range(size) for slot in MOTION_TABLE["slots"][kind_of(i)]]
+        weights = MOTION_TABLE["weights"]
+        self.mixer = Mixer(slots, [weights[0:2], weights[2:4], weights[4:6]])
+        self.m1, self.m2 = [0] * size, [0] * size  # magnitudes of the last two residuals
+        self.age = [0] * size  # frames since the last residual that was not 0
+        self.last_residual = [0] * size  # that residual, 0 if there was none
+        self.first = True
         self.escape = IntegerModel()
         self.other_count = AdaptiveBit(8192)
         self.last_count = expression_count
 
-    def copy(self):
-        new = MotionState(self.expression_count, self.last)
-        new.last_count = self.last_count
-        new.models = [copy_of(model) for model in self.models]
-        new.escape, new.other_count = copy_of(self.escape), copy_of(self.other_count)
-        return new
-
     def decode_count(self, coder):
+        coder.label = "coefficient_count"
         if self.other_count.decode(coder):
             count = coder.bypass(self.expression_count.bit_length())
             require(count <= self.expression_count, "a frame carries more coefficients than there are")
@@ -564,54 +591,65 @@ class MotionState:
         return self.last_count
 
     def decode_frame(self, coder, count):
-        frame = list(self.last)
+        frame, residuals, changed = list(self.last), [0] * len(self.last), 0
         for i in range(POSE_COUNT + count):
-            frame[i] += self.decode_residual(coder, self.models[i])
+            coder.label = "pose" if i < POSE_COUNT else "expression"
+            residuals[i] = self.decode_residual(coder, i, min(changed, 7))
+            frame[i] += residuals[i]
             require(MIN_VALUE <= frame[i] <= MAX_VALUE, "a motion integer is out of range")
-        self.last = frame
+            if residuals[i]:
+                changed += 1
+        self.last, self.first, self.m2 = frame, False, self.m1
+        self.m1 = [min(abs(r), 255) for r in residuals]
+        for i, r in enumerate(residuals):
+            self.age[i] = 0 if r else self.age[i] + 1
+            self.last_residual[i] = r or self.last_residual[i]
         return list(frame)
 
-    def decode_residual(self, coder, model):
-        if not model.zero[min(abs(model.residual), 2)].decode(coder):
-            model.residual = 0
+    def decode_residual(self, coder, i, changed):
+        base, m1, m2, last, age = SLOTS * i, self.m1[i], self.m2[i], self.last_residual[i], self.age[i]
+        history = 17 if self.first else 8 + 3 * min(m1, 2) + min(m2, 2)
+        if not self.mixer.decode(coder, ZERO, base + changed, base + history):
             return 0
-        negative = model.sign.decode(coder)
-        size = 1
-        while size < UNARY and model.more[size].decode(coder):
-            size += 1
-        if size == UNARY:
-            escape = self.escape.decode(coder)
-            require(escape >= 0, "negative escape")
-            size += escape
-        model.residual = -size if negative else size
-        return model.residual
+        size = min(abs(last), 4)
+        a, b = (18 + AGE_CLASS[min(age, 9)], 25 + 3 * (size - 1) + min(age, 2)) if last else (24, 37)
+        other_sign = self.mixer.decode(coder, SIGN, base + a, base + b)
+        negative = other_sign != (last < 0)
+        a, b = base + 38 + max(size, 1) - 1, base + 70 + min((2 * m1 + m2 + 1) // 3, 7)
+        j = 1
+        while j <= 8 and self.mixer.decode(coder, MORE, a + 4 * (j - 1), b + 8 * (j - 1)):
+            j += 1
+        if j == 9:
+            j += self.escape.decode_magnitude(coder)
+        return -j if negative else j
 
 
-def copy_of(model):
-    """A copy of an AdaptiveBit, or of anything made of them, integers and lists."""
-    if isinstance(model, list):
-        return [copy_of(item) for item in model]
-    if isinstance(model, int):
-        return model
-    new = object.__new__(type(model))
-    for name, value in vars(model).items():
-        setattr(new, name, copy_of(value))
-    return new
+def kind_of(i):
+    """Which of the 18 initial sets of slots the motion integer i begins with."""
+    if i < POSE_COUNT:
+        return i
+    return EXPRESSION_KINDS[i - POSE_COUNT] if i - POSE_COUNT < len(EXPRESSION_KINDS) else 17
 
 
 def decode_motion_header(coder, s):
     """frame_count, truncation (0 none, 1 unit, 2 frame), sources or None, count or None [5.5]."""
+    coder.label = "special"
     if not coder.bit(USUAL_HEADER):
         return {"frame_count": s["motion_group"], "sources": None, "truncation": 0, "count": None}
+    coder.label = "frame_count_minus_1"
     frame_count = coder.bypass(6) + 1
+    coder.label = "truncation"
     truncation = coder.bypass(2)
     require_known("truncation", truncation, {0, 1, 2})
     sources = count = None
+    coder.label = "sources_flag"
     if coder.bypass(1):
+        coder.label = "source_mask"
         mask = coder.bypass(4)
         require(mask, "no source")
         sources = [slot for slot in range(4) if mask >> slot & 1]
     if truncation == 1:
+        coder.label = "count"
         count = coder.bypass(s["expression_count"].bit_length())
         require(count < s["expression_count"], "count is not less than all")
     usual = frame_count == s["motion_group"] and truncation == 0 and sources is None
@@ -702,7 +740,7 @@ class Decoder:
         h = decode_motion_header(coder, s)
         require(self.key is not None, "MOTION before any KEYFRAME")
         require(self.next_index + h["frame_count"] - 1 <= MAX_INDEX, "MOTION goes beyond the last presentation index")
-        state, usual_sources = self.state.copy(), self.sources
+        state, usual_sources = copy.deepcopy(self.state), self.sources
         if s["error_resilient"]:
             state = MotionState(s["expression_count"], self.key["pose"] + self.key["expression"])
             usual_sources = [self.key["source_slot"]]

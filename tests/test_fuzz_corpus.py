@@ -1,0 +1,44 @@
+"""What the fuzzers kept, and the vectors they start from, go through every target without a defect."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+sys.path.append(str(Path(__file__).resolve().parent / "fuzz"))
+import fuzz_target as fuzzer  # noqa: E402
+from targets import TARGETS  # noqa: E402
+
+
+@pytest.mark.parametrize("name", [name for name in TARGETS if fuzzer.corpus(name)])
+def test_kept_inputs_show_no_defect(name):
+    for data in fuzzer.corpus(name):
+        TARGETS[name](data)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_seeds_show_no_defect(name):
+    found = fuzzer.seeds(name)
+    assert len(found) > 10
+    for data in found[::7]:
+        TARGETS[name](data)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@given(data=st.binary(max_size=200))
+@settings(max_examples=50)
+def test_any_bytes_show_no_defect(name, data):
+    TARGETS[name](data)
+
+
+def test_targets_are_able_to_fail(monkeypatch):
+    import targets
+
+    monkeypatch.setattr(targets.reference, "trace_stream", lambda data: ["another"])
+    with pytest.raises(AssertionError):
+        targets.agreement(b"")
+    monkeypatch.setattr(targets, "read_damaged", lambda data: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        targets.damaged(b"")
