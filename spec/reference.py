@@ -543,23 +543,23 @@ def clip(value, low, high):
 
 
 class Mixer:
-    """Slots [p, n], and a pair of weights for each kind of decision."""
+    """Slots, as a list of their p and one of their n, and a pair of weights for each kind of decision."""
 
-    def __init__(self, slots, weights):
-        self.slots, self.weights = slots, weights
+    def __init__(self, p, n, weights):
+        self.p, self.n, self.weights = p, n, weights
 
     def decode(self, coder, kind, a, b):
-        slot_a, slot_b, weights = self.slots[a], self.slots[b], self.weights[kind]
-        s_a, s_b = STRETCH[slot_a[0] >> 4], STRETCH[slot_b[0] >> 4]
+        p, n, weights = self.p, self.n, self.weights[kind]
+        s_a, s_b = STRETCH[p[a] >> 4], STRETCH[p[b] >> 4]
         x = clip(weights[0] * s_a + weights[1] * s_b >> 16, -2047, 2047)
         q = SQUASH[x + 2048]
         bit = coder.bit(q)
         e = 65536 * bit - q
         weights[0] = clip(weights[0] + (e * s_a + 8192 >> 14), 0, 131072)
         weights[1] = clip(weights[1] + (e * s_b + 8192 >> 14), 0, 131072)
-        for slot in (slot_a, slot_b):
-            slot[0] = clip(slot[0] + ((65536 * bit - slot[0]) * RATE[slot[1]] >> 16), 32, 65504)
-            slot[1] = min(slot[1] + 1, 60)
+        for slot in (a, b):
+            p[slot] = clip(p[slot] + ((65536 * bit - p[slot]) * RATE[n[slot]] >> 16), 32, 65504)
+            n[slot] = min(n[slot] + 1, 60)
         return bit
 
 
@@ -570,9 +570,9 @@ class MotionState:
         size = len(key_values)
         self.expression_count = expression_count
         self.last = list(key_values)
-        slots = [list(slot) for i in range(size) for slot in MOTION_TABLE["slots"][kind_of(i)]]
+        slots = [slot for i in range(size) for slot in MOTION_TABLE["slots"][kind_of(i)]]
         weights = MOTION_TABLE["weights"]
-        self.mixer = Mixer(slots, [weights[0:2], weights[2:4], weights[4:6]])
+        self.mixer = Mixer([p for p, _ in slots], [n for _, n in slots], [weights[0:2], weights[2:4], weights[4:6]])
         self.m1, self.m2 = [0] * size, [0] * size  # magnitudes of the last two residuals
         self.age = [0] * size  # frames since the last residual that was not 0
         self.last_residual = [0] * size  # that residual, 0 if there was none
@@ -580,6 +580,14 @@ class MotionState:
         self.escape = IntegerModel()
         self.other_count = AdaptiveBit(8192)
         self.last_count = expression_count
+
+    def copy(self):
+        """What is changed in place is copied; lists that are only ever replaced need not be."""
+        new = copy.copy(self)
+        new.mixer = Mixer(list(self.mixer.p), list(self.mixer.n), [list(pair) for pair in self.mixer.weights])
+        new.age, new.last_residual = list(self.age), list(self.last_residual)
+        new.escape, new.other_count = copy.deepcopy(self.escape), copy.deepcopy(self.other_count)
+        return new
 
     def decode_count(self, coder):
         coder.label = "coefficient_count"
@@ -740,7 +748,7 @@ class Decoder:
         h = decode_motion_header(coder, s)
         require(self.key is not None, "MOTION before any KEYFRAME")
         require(self.next_index + h["frame_count"] - 1 <= MAX_INDEX, "MOTION goes beyond the last presentation index")
-        state, usual_sources = copy.deepcopy(self.state), self.sources
+        state, usual_sources = self.state.copy(), self.sources
         if s["error_resilient"]:
             state = MotionState(s["expression_count"], self.key["pose"] + self.key["expression"])
             usual_sources = [self.key["source_slot"]]
