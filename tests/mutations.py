@@ -25,7 +25,8 @@ FOLDER = HERE.parent / "spec" / "vectors"
 MEMORY = 1 << 30  # bytes of address space
 HEADER_BYTES = 64  # of a payload, that count as its header
 LONG = 8192  # bytes from which on a vector is only sampled, even with --all
-SAMPLE_OF_LONG = 500
+HEAVY = 1500  # motion integers likewise
+SAMPLE = 500  # of each kind of damage to such a vector
 
 
 def split(data: bytes) -> tuple[bytes, list[bytes]]:
@@ -108,6 +109,13 @@ def outcome(data: bytes) -> str:
     return said
 
 
+def heavy(data: bytes) -> bool:
+    """Whether decoding the stream takes long: has it very many motion integers?"""
+    from bitstream.trace import trace_stream
+
+    return sum(len(frame.values) for unit in trace_stream(data).units for frame in unit.frames) > HEAVY
+
+
 def sample(found: list[tuple[str, bytes]], count: int, seed: str) -> list[tuple[str, bytes]]:
     """At most ``count`` of each kind, the same ones every time."""
     chooser, kinds = random.Random(seed), {}
@@ -124,10 +132,12 @@ def work(names: list[str], count: int | None) -> None:
         data = (FOLDER / f"{name}.nvc").read_bytes()
         chooser = random.Random(name)
         others = [path.read_bytes() for path in chooser.sample(paths, 3)]
-        found = list(mutations(data, [other for other in others if len(other) < LONG])) if len(data) < LONG else []
-        if not found:
-            found = [("truncate", data[:size]) for size in chooser.sample(range(len(data)), SAMPLE_OF_LONG)]
-        chosen = found if count is None else sample(found, count, name)
+        if len(data) < LONG:
+            found = list(mutations(data, [other for other in others if len(other) < LONG]))
+        else:
+            found = [("truncate", data[:size]) for size in chooser.sample(range(len(data)), SAMPLE)]
+        most = SAMPLE if count is None and heavy(data) else count
+        chosen = found if most is None else sample(found, most, name)
         counts, findings, start = Counter(), [], time.perf_counter()
         for kind, damaged in chosen:
             try:
@@ -172,7 +182,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--all", action="store_true", help="everything, not a sample")
     parser.add_argument("--count", type=int, default=3, help="of each kind a vector (default 3)")
-    parser.add_argument("--seconds", type=float, default=3600, help="for one vector with --all")
+    parser.add_argument("--seconds", type=float, default=14400, help="for one vector with --all")
+    parser.add_argument("--resume", type=Path, help="a file that keeps the result of every vector, for going on later")
     parser.add_argument("--record", type=Path, help="a JSON file in which to keep the counts, under mutations")
     parser.add_argument("--work", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -180,10 +191,17 @@ def main() -> None:
         work(options.work, options.count or None)
         return
     names = sorted(str(path.relative_to(FOLDER).with_suffix("")) for path in FOLDER.glob("*/*.nvc"))
-    results = []
+    lines = options.resume.read_text().splitlines() if options.resume and options.resume.exists() else []
+    results = [json.loads(line) for line in lines]
+    done = {result["name"] for result in results}
     for name in names:
+        if name in done:
+            continue
         results += run([name], count=None if options.all else options.count, seconds=options.seconds)
         print(f"{len(results)}/{len(names)} {name} {results[-1]['seconds']} s", file=sys.stderr, flush=True)
+        if options.resume:
+            with options.resume.open("a") as file:
+                file.write(json.dumps(results[-1]) + "\n")
     found = {"all": options.all, "seconds": round(sum(result["seconds"] for result in results)), **summary(results)}
     print(json.dumps(found, indent=1))
     if options.record:
