@@ -14,7 +14,7 @@ from bitstream.errors import Corrupt
 
 SHA256 = {
     "mixing": "8320057f4d3865b6660c72986800562a518fd35ec7b36e0555e01fa7cc6378d4",
-    "motion": "b9d18097be25210d7c17d76f445bbdc7731434afa0db50cefcb86a3a25fd8d4f",
+    "motion": "a6f5ddcbb91095a6ddf3139b38b64a41532c66f6b7dfddf5346de95d010d500c",
     "steps": "2b8d28a6c8f1b1d82f5538163f1631c173aa7934fd562724f36a77a1a7e800f2",
 }
 
