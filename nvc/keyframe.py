@@ -2,7 +2,7 @@
 
 The picture is H.264 by libx264 at a constant QP in Annex B form. Nothing in it depends on the machine: one thread
 (more threads mean more slices and other bytes), no rate control, and the settings text that x264 writes into every
-stream (more than 500 bytes, a third of a key picture) is cut out.
+stream (more than 500 bytes, a third of a key picture) is cut out, as are its notes on timing (10 bytes).
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from av.error import FFmpegError
 from bitstream import Corrupt
 from nvc import colour
 from nvc.colour import KEY_PICTURE, ColourSpec, Rgb
+from nvc.parameter_sets import without_vui
 
 MIN_QP, MAX_QP = 0, 51
-_SEI, _DELIMITER, _FILLER = 6, 9, 12
+_SEI, _PARAMETERS, _DELIMITER, _FILLER = 6, 7, 9, 12
 _STRIDE = 128
 _START_CODE = re.compile(rb"\x00\x00\x00?\x01")
 # One picture a stream: keyint, ref and bframes only shorten the parameter sets. aq-mode and ipratio keep QP constant.
@@ -43,7 +44,8 @@ def encode_picture(rgb: Rgb, *, qp: int) -> bytes:
     context.options = {"qp": str(qp), "preset": "veryslow", "tune": "psnr", "x264-params": _X264}
     frame = _frame_of(colour.rgb_to_planes(rgb, KEY_PICTURE))
     packets = [*context.encode(frame), *context.encode(None)]
-    return b"".join(b"\x00\x00\x01" + nal for packet in packets for nal in _nal_units(bytes(packet)))
+    nals = [nal for packet in packets for nal in _nal_units(bytes(packet))]
+    return b"".join(b"\x00\x00\x01" + (without_vui(nal) if nal[0] & 31 == _PARAMETERS else nal) for nal in nals)
 
 
 def decode_picture(data: bytes, *, width: int, height: int, spec: ColourSpec = KEY_PICTURE) -> Rgb:
