@@ -17,11 +17,13 @@ from nvc.cli import train as train_cli
 from nvc.models import zoo
 from nvc.pose import HeadMotion, keypoints
 from nvc.training.augment import Similarity, transform_motion, transform_pictures
+from nvc.training.backbone import load_backbone
 from nvc.training.data import PackedClips, Sampler
 from nvc.training.labels import KEYPOINTS, MESH_POINTS, fit_shape, label, mirror_points, to_half_sides
 from nvc.training.loop import Trainer, stage_at
 from nvc.training.losses import SqueezeFeatures
 from nvc.training.recipe import MotionSource, Recipe, Stage, load_recipe
+from nvc.training.task import LiteTask
 from nvc.training.validate import Validator
 
 SIDE = 64
@@ -101,7 +103,9 @@ def random_squeezenet() -> dict[str, np.ndarray]:
 
 
 def features_of(pack: Path) -> SqueezeFeatures:
-    return train_cli.load_features(pack / "squeeze.npz")
+    features = load_backbone(pack / "squeeze.npz")
+    assert isinstance(features, SqueezeFeatures)
+    return features
 
 
 def tiny_data(pack: Path) -> PackedClips:
@@ -167,7 +171,7 @@ def test_batches_depend_on_the_seed_only(pack: Path) -> None:
 def test_training_lowers_the_loss(pack: Path, tmp_path: Path) -> None:
     rows: list[dict[str, float]] = []
     recipe = tiny_recipe(60, motion=MotionSource.MIXED, learning_rate=5e-3)
-    trainer = Trainer(recipe, tiny_data(pack), features_of(pack), tmp_path)
+    trainer = Trainer(recipe, tiny_data(pack), LiteTask(features_of(pack)), tmp_path)
     torch.manual_seed(0)
     for _ in range(60):
         rows.append(trainer.step())
@@ -179,24 +183,24 @@ def test_training_lowers_the_loss(pack: Path, tmp_path: Path) -> None:
 
 def test_training_resumes_where_it_stopped(pack: Path, tmp_path: Path) -> None:
     recipe = tiny_recipe(6)
-    Trainer(tiny_recipe(3), tiny_data(pack), features_of(pack), tmp_path).run()
-    resumed = Trainer(recipe, tiny_data(pack), features_of(pack), tmp_path)
+    Trainer(tiny_recipe(3), tiny_data(pack), LiteTask(features_of(pack)), tmp_path).run()
+    resumed = Trainer(recipe, tiny_data(pack), LiteTask(features_of(pack)), tmp_path)
     assert resumed.state.step == 3
     assert resumed.run().step == 6
 
 
 def test_an_adversarial_stage_trains_its_critic_and_resumes_with_it(pack: Path, tmp_path: Path) -> None:
     recipe = tiny_recipe(2, adversarial=0.1)
-    state = Trainer(recipe, tiny_data(pack), features_of(pack), tmp_path).run()
+    state = Trainer(recipe, tiny_data(pack), LiteTask(features_of(pack)), tmp_path).run()
     assert state.critic is not None
-    resumed = Trainer(recipe, tiny_data(pack), features_of(pack), tmp_path).state
+    resumed = Trainer(recipe, tiny_data(pack), LiteTask(features_of(pack)), tmp_path).state
     assert resumed.critic is not None
     for a, b in zip(state.critic.parameters(), resumed.critic.parameters(), strict=True):
         assert torch.equal(a, b)
 
 
 def test_a_stage_without_picture_losses_trains_the_estimator_alone(pack: Path, tmp_path: Path) -> None:
-    trainer = Trainer(tiny_recipe(2, pixel=0.0, perceptual=0.0), tiny_data(pack), features_of(pack), tmp_path)
+    trainer = Trainer(tiny_recipe(2, pixel=0.0, perceptual=0.0), tiny_data(pack), LiteTask(features_of(pack)), tmp_path)
     before = {k: v.clone() for k, v in trainer.state.model.generator.state_dict().items()}
     estimator = trainer.state.model.estimator.embed[0].weight.clone()
     trainer.step()

@@ -13,13 +13,14 @@ import torch
 import torch.distributed as dist
 
 from nvc.models import zoo
-from nvc.models.config import PRESETS
+from nvc.training.backbone import load_backbone
 from nvc.training.data import PackedClips
+from nvc.training.kinds import label_sizes, task_for
 from nvc.training.loop import Trainer
-from nvc.training.losses import SqueezeFeatures
 from nvc.training.recipe import load_recipe
 from nvc.training.state import TrainingState
 from nvc.training.validate import Validator
+from nvc.training.vgg import VggFeatures, VggLayout
 
 RECIPES = Path(__file__).resolve().parent.parent / "training" / "recipes"
 EXIT_IO, EXIT_USAGE = 1, 2
@@ -32,7 +33,13 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, required=True, help="pack made by nvc-prepare")
     parser.add_argument("--val", type=Path, help="pack of people that are not in --data")
     parser.add_argument("--face", type=Path, required=True, help=".npz with the mean face: array 'mean' [478, 3]")
-    parser.add_argument("--perceptual-weights", type=Path, required=True, help=".npz of SqueezeNet 1.0")
+    parser.add_argument(
+        "--perceptual-weights",
+        type=Path,
+        required=True,
+        help=".npz or .safetensors of SqueezeNet 1.0 or VGG-19 (told apart by their tensors)",
+    )
+    parser.add_argument("--face-weights", type=Path, help="the same of VGG-Face, for the paper's perceptual loss")
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder for checkpoint, log and validation sheet")
     parser.add_argument("--device", default="cpu", help="cpu or cuda[:N]; under torchrun each process takes its own")
     parser.add_argument("--max-minutes", type=float, help="stop after this long, with a checkpoint")
@@ -44,12 +51,6 @@ def build_parser() -> argparse.ArgumentParser:
 def shipped_recipes() -> list[str]:
     """Names of the recipes that come with nvc."""
     return sorted(path.stem for path in RECIPES.glob("*.toml"))
-
-
-def load_features(path: Path) -> SqueezeFeatures:
-    """The perceptual backbone from an .npz file of SqueezeNet 1.0 weights."""
-    with np.load(path) as arrays:
-        return SqueezeFeatures({name: torch.from_numpy(arrays[name].astype(np.float32)) for name in arrays.files})
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -78,14 +79,15 @@ def _run(args: argparse.Namespace) -> int:
             torch.cuda.set_device(device)
     with np.load(args.face) as arrays:
         mean = torch.from_numpy(arrays["mean"].astype(np.float32))
-    config = PRESETS[recipe.model]
-    data = PackedClips(args.data, mean=mean, keypoints=config.keypoints, expression=config.expression)
-    features = load_features(args.perceptual_weights)
+    keypoints, expression = label_sizes(recipe.model)
+    data = PackedClips(args.data, mean=mean, keypoints=keypoints, expression=expression)
+    backbone = load_backbone(args.perceptual_weights)
+    face = VggFeatures.from_file(args.face_weights, VggLayout.VGG_FACE) if args.face_weights else None
     validate = None
     if args.val is not None:
         args.out.mkdir(parents=True, exist_ok=True)
-        validate = Validator(PackedClips(args.val, shape=data.shape), features, args.out)
-    trainer = Trainer(recipe, data, features, args.out, device=device)
+        validate = Validator(PackedClips(args.val, shape=data.shape), backbone, args.out)
+    trainer = Trainer(recipe, data, task_for(recipe.model, backbone, face), args.out, device=device)
     state = trainer.run(validate=validate, max_minutes=args.max_minutes, report=_print_row)
     if args.export is not None and (not dist.is_initialized() or dist.get_rank() == 0):
         _export(state, args.export)

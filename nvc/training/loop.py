@@ -14,13 +14,12 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from nvc.models.model import Model
 from nvc.training.adversarial import discriminator_loss, feature_matching_loss, generator_loss
 from nvc.training.data import Batch, PackedClips, Sampler
-from nvc.training.losses import SqueezeFeatures
-from nvc.training.recipe import FrozenNorms, MotionSource, Recipe, Stage
-from nvc.training.state import TrainingState, new_state
-from nvc.training.step import ForwardPass, loss_terms
+from nvc.training.recipe import FrozenNorms, Recipe, Stage
+from nvc.training.state import TrainingState
+from nvc.training.sync_norm import convert_sync_norms
+from nvc.training.task import Task
 
 Row = dict[str, Any]
 _MAX_NORM = 2.0
@@ -34,30 +33,30 @@ class Trainer:
         state: weights, optimiser and position; resumed from ``out/checkpoint.pt`` when that exists.
     """
 
-    def __init__(
-        self, recipe: Recipe, data: PackedClips, features: SqueezeFeatures, out: Path, *, device: str = "cpu"
-    ) -> None:
+    def __init__(self, recipe: Recipe, data: PackedClips, task: Task, out: Path, *, device: str = "cpu") -> None:
         """Set up.
 
         Args:
             recipe: what to do.
             data: training pack.
-            features: frozen perceptual backbone.
+            task: what kind of model is trained, and on which losses.
             out: folder for ``checkpoint.pt`` and ``log.jsonl``.
             device: ``cpu`` or ``cuda[:N]``.
         """
         out.mkdir(parents=True, exist_ok=True)
         self.recipe, self.data, self.out, self.device = recipe, data, out, device
-        self.features = features.to(device)
+        self.task = task
         self.rank = dist.get_rank() if dist.is_initialized() else 0
-        self.state = new_state(recipe, data, device)
+        self.state = task.start(recipe, data, device)
         self.checkpoint = out / "checkpoint.pt"
         if self.checkpoint.exists():
             self.state.load(self.checkpoint)
-        self.forward: nn.Module = ForwardPass(self.state.model)
+        self.forward: nn.Module = task.forward_pass(self.state.model)
         if dist.is_initialized() and dist.get_world_size() > 1:
-            if device != "cpu":  # gloo has none; there each process normalises by its own batch
+            if device != "cpu":
                 self.forward = nn.SyncBatchNorm.convert_sync_batchnorm(self.forward)
+            elif recipe.sync_norms:  # PyTorch's own works on GPUs only
+                convert_sync_norms(self.forward)
             self.forward = DistributedDataParallel(self.forward, find_unused_parameters=True)
         self._sampler: Sampler | None = None
         self._stage: Stage | None = None
@@ -66,7 +65,7 @@ class Trainer:
     def run(
         self,
         *,
-        validate: Callable[[Model, int], dict[str, float]] | None = None,
+        validate: Callable[[Any, int], dict[str, float]] | None = None,
         max_minutes: float | None = None,
         report: Callable[[Row], None] = lambda row: None,
     ) -> TrainingState:
@@ -99,17 +98,16 @@ class Trainer:
         batch = self._draw(stage)
         drawn = time.monotonic() - begun
         rate = self.state.set_learning_rate(stage, inner)
-        mixed = stage.motion is MotionSource.MIXED and self.state.step % 2 == 0
-        use_labels = mixed or stage.motion is MotionSource.LABELS
         self._set_mode(stage)
         with self._precision():
-            out = self.forward(batch, stage, use_labels)
-            terms = loss_terms(out, batch, stage, self.state.model.expression_basis, self.features)
-            if stage.adversarial and stage.draws:
-                terms |= self._adversarial_terms(out["picture"], batch.driving, stage)
+            outcome = self.task.predict(self.forward, self.state, batch, stage)
+            terms = dict(outcome.terms)
+            judged = outcome.picture if stage.adversarial else None
+            if judged is not None:
+                terms |= self._adversarial_terms(judged, batch.driving, stage)
         norm = self._descend(torch.stack([t.float() for t in terms.values()]).sum())
-        if stage.adversarial and stage.draws:
-            terms["critic"] = self._train_critic(out["picture"].detach(), batch.driving)
+        if judged is not None:
+            terms["critic"] = self._train_critic(judged.detach(), batch.driving, stage)
         self.state.update_average(self.recipe.ema)
         self.state.step += 1
         spent = time.monotonic() - begun
@@ -120,11 +118,13 @@ class Trainer:
     def _set_mode(self, stage: Stage) -> None:
         self.forward.train()
         model = self.state.model
-        frozen = {FrozenNorms.NONE: None, FrozenNorms.ESTIMATOR: model.estimator, FrozenNorms.ALL: model}
-        part = frozen[stage.frozen_norms]
-        for module in part.modules() if part is not None else ():
-            if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d):
-                module.eval()
+        if stage.frozen_norms is FrozenNorms.NONE:
+            return
+        parts = [model] if stage.frozen_norms is FrozenNorms.ALL else self.task.estimators(model)
+        for part in parts:
+            for module in part.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
 
     def _agreed(self, stop: bool) -> bool:
         """The first process's decision: one that stops alone would leave the others waiting for its gradients."""
@@ -152,17 +152,20 @@ class Trainer:
         with torch.no_grad():
             _, real_features = critic(real)
         logits, features = critic(picture)
+        scales = slice(stage.judge_scales)
+        logits, features, real_features = logits[scales], features[scales], real_features[scales]
         return {
             "adversarial": stage.adversarial * generator_loss(logits),
             "matching": 10 * stage.adversarial * feature_matching_loss(real_features, features),
         }
 
-    def _train_critic(self, picture: Tensor, real: Tensor) -> Tensor:
+    def _train_critic(self, picture: Tensor, real: Tensor, stage: Stage) -> Tensor:
         critic, optimiser = self.state.critic, self.state.critic_optimiser
         assert critic is not None and optimiser is not None  # noqa: S101 - for the type checker
         critic.requires_grad_(True)
         with self._precision():
-            loss = discriminator_loss(critic(real)[0], critic(picture)[0])
+            scales = slice(stage.judge_scales)
+            loss = discriminator_loss(critic(real)[0][scales], critic(picture)[0][scales])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
@@ -179,7 +182,7 @@ class Trainer:
         return self._sampler.draw().to(self.device)
 
     def _keep(
-        self, row: Row, validate: Callable[[Model, int], dict[str, float]] | None, report: Callable[[Row], None]
+        self, row: Row, validate: Callable[[Any, int], dict[str, float]] | None, report: Callable[[Row], None]
     ) -> None:
         self._mean = {k: v if k not in self._mean else 0.95 * self._mean[k] + 0.05 * v for k, v in row.items()}
         step, seconds = self.state.step, round(self.state.seconds)

@@ -42,6 +42,8 @@ class Stage:
         adversarial: weight of the GAN loss, 0 for none; feature matching has ten times this weight.
         frozen_norms: whose batch norms normalise by their running statistics.
         motion_noise: quantisation steps (angles and translation in half-sides) of the noise added to motion.
+        most_dropped: largest share of the keypoints' or the code's tail that a driving head loses (paper and prior).
+        judge_scales: how many of the discriminator's scales judge, from the full size down; all when not given.
     """
 
     side: int
@@ -61,6 +63,8 @@ class Stage:
     adversarial: float = 0.0
     frozen_norms: FrozenNorms = FrozenNorms.NONE
     motion_noise: float = 1 / 128
+    most_dropped: float = 0.75
+    judge_scales: int | None = None
 
     @property
     def estimates(self) -> bool:
@@ -86,6 +90,8 @@ class Recipe:
         checkpoint_minutes: between checkpoints.
         validate_every: steps between validations.
         bf16: compute in bfloat16 where it is safe.
+        sync_norms: batch norm over the batches of all processes on CPUs too; on GPUs it always is. Every layer then
+            waits for the slowest process.
     """
 
     model: str
@@ -96,6 +102,7 @@ class Recipe:
     checkpoint_minutes: float = 5.0
     validate_every: int = 500
     bf16: bool = True
+    sync_norms: bool = False
 
     @property
     def steps(self) -> int:

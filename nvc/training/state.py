@@ -9,8 +9,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from nvc.models.config import PRESETS
-from nvc.models.discriminator import DISCRIMINATORS, PatchDiscriminator
+from nvc.models.config import PRESETS, ModelConfig
+from nvc.models.discriminator import DISCRIMINATORS, DiscriminatorConfig, PatchDiscriminator
 from nvc.models.layers import channels_last
 from nvc.models.model import Model
 from nvc.pose import HeadMotion, keypoints
@@ -22,6 +22,15 @@ TZ = 5
 """Place of t_z in a motion vector: depth of the head, which nothing in a picture shows."""
 
 
+@dataclass(frozen=True)
+class JudgePlan:
+    """The discriminator that an adversarial stage trains, and the AdamW that trains it."""
+
+    config: DiscriminatorConfig = DISCRIMINATORS["light"]
+    betas: tuple[float, float] = (0.5, 0.99)
+    weight_decay: float = 0.01
+
+
 @dataclass
 class TrainingState:
     """All that a checkpoint holds.
@@ -30,14 +39,16 @@ class TrainingState:
         model: being trained.
         average: moving average of its weights: what is evaluated and shipped.
         optimiser: of the model.
+        judge: what the discriminator will be.
         critic, critic_optimiser: the discriminator, once an adversarial stage has begun.
         step: optimiser steps done.
         seconds: spent on them.
     """
 
-    model: Model
-    average: Model
+    model: Any
+    average: Any
     optimiser: torch.optim.Optimizer
+    judge: JudgePlan = JudgePlan()
     critic: PatchDiscriminator | None = None
     critic_optimiser: torch.optim.Optimizer | None = None
     step: int = 0
@@ -75,8 +86,11 @@ class TrainingState:
         """Make the discriminator if there is none yet."""
         if self.critic is None:
             device = next(self.model.parameters()).device
-            self.critic = PatchDiscriminator(DISCRIMINATORS["light"]).to(device)
-            self.critic_optimiser = torch.optim.AdamW(self.critic.parameters(), lr=2e-4, betas=(0.5, 0.99))
+            plan = self.judge
+            self.critic = PatchDiscriminator(plan.config).to(device)
+            self.critic_optimiser = torch.optim.AdamW(
+                self.critic.parameters(), lr=2e-4, betas=plan.betas, weight_decay=plan.weight_decay
+            )
 
     @torch.no_grad()
     def update_average(self, decay: float) -> None:
@@ -139,10 +153,18 @@ def fit_linear_motion(model: Model, data: PackedClips, *, noise: float = 0.008, 
     estimator.linear.bias.copy_(solution[-1])
 
 
-def new_state(recipe: Recipe, data: PackedClips, device: str) -> TrainingState:
-    """Fresh weights, with the face shape and the label statistics of the data set in."""
+def new_state(recipe: Recipe, data: PackedClips, device: str, *, config: ModelConfig | None = None) -> TrainingState:
+    """Fresh weights of a lite model, with the face shape and the label statistics of the data set in.
+
+    Args:
+        recipe: names the preset.
+        data: gives the face shape and the statistics.
+        device: to put the weights on.
+        config: instead of the preset's.
+    """
     torch.manual_seed(recipe.seed)
-    model, average = Model(PRESETS[recipe.model]), Model(PRESETS[recipe.model])
+    sizes = config or PRESETS[recipe.model]
+    model, average = Model(sizes), Model(sizes)
     vectors = data.labels[0].vector
     seen = [i for i in range(vectors.shape[1]) if i != TZ]
     model.expression_basis.copy_(data.shape.basis)
