@@ -182,7 +182,7 @@ def _payload(out: _Elements, payload: Payload, watch: WatchedDecoder | None, cou
     elif isinstance(payload, Motion) and watch is not None:
         _motion(out, payload, watch, counts)
     elif isinstance(payload, Picture):
-        out.leb128(presentation_index=payload.presentation_index)
+        out.leb128(presentation_index=payload.presentation_index, picture_count=payload.picture_count)
         out.raw(picture=payload.picture)
     elif isinstance(payload, Audio):
         _audio(out, payload)

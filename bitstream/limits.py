@@ -16,6 +16,7 @@ MAX_MOTION_BYTES = 4095  # payload of a MOTION unit
 MAX_PIXELS = 1 << 22  # coded side squared
 MAX_SIDE = 2048
 MAX_MOTION_FRAMES = 64  # frames in one MOTION unit
+MAX_PICTURES = 64  # coded pictures in one PICTURE unit
 MAX_SYMBOLS_PER_FRAME = 4096  # pose and expression integers of one motion frame
 MAX_EXTENSION_BYTES = 1024  # at the end of SEQUENCE
 MAX_KEYPOINTS = 512

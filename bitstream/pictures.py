@@ -9,6 +9,7 @@ from bitstream.errors import InvalidField
 from bitstream.integers import IntegerModel
 from bitstream.limits import (
     LEVEL_TABLE,
+    MAX_PICTURES,
     MAX_PRESENTATION_INDEX,
     MAX_SIDE,
     MAX_UNIT_BYTES,
@@ -136,27 +137,38 @@ def code_values(coder: SymbolCoder, canonical: list[int], values: list[int]) -> 
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """PICTURE: a conventional inter picture, which refers to the picture of the PICTURE or KEYFRAME before it.
+    """PICTURE: conventional inter pictures, which go on in the stream of the PICTURE or KEYFRAME before them.
 
-    presentation_index leb128, then the coded picture (H.264 Annex B without SEI) to the end of the payload.
+    presentation_index leb128, picture_count leb128 (1 to 64), then so many coded pictures in decoding order (H.264
+    Annex B without SEI) to the end of the payload. The unit gives the output frames presentation_index to
+    :attr:`last_index`; pictures take indices in their output order, which may reach across units.
     """
 
     presentation_index: int
+    picture_count: int = 1
     picture: bytes
 
     def __post_init__(self) -> None:
         check_range("presentation_index", self.presentation_index, 0, MAX_PRESENTATION_INDEX)
+        check_range("picture_count", self.picture_count, 1, MAX_PICTURES)
+        check_range("last presentation index", self.last_index, 0, MAX_PRESENTATION_INDEX)
         object.__setattr__(self, "picture", bytes(self.picture))
         check_range("bytes of picture", len(self.picture), 1, MAX_UNIT_BYTES)
 
+    @property
+    def last_index(self) -> int:
+        """Presentation index of the last frame that the unit gives."""
+        return self.presentation_index + self.picture_count - 1
+
     def check(self, sequence: Sequence) -> None:
-        """Raise InvalidField unless the level of the SEQUENCE allows the picture's size."""
+        """Raise InvalidField unless the level of the SEQUENCE allows the pictures' size."""
         check_range("bytes of picture", len(self.picture), 1, LEVEL_TABLE[sequence.level].max_picture_bytes)
 
     def to_payload(self) -> bytes:
         """The payload of a PICTURE unit."""
         out = FieldWriter()
         out.leb128(self.presentation_index)
+        out.leb128(self.picture_count)
         out.raw(self.picture)
         return bytes(out)
 
@@ -164,7 +176,7 @@ class Picture:
     def from_payload(cls, payload: bytes, sequence: Sequence | None = None) -> Picture:
         """Parse a PICTURE payload; with a sequence its level is checked too. Raises Corrupt, InvalidField."""
         read = FieldReader(payload)
-        picture = cls(presentation_index=read.leb128(), picture=read.rest())
+        picture = cls(presentation_index=read.leb128(), picture_count=read.leb128(), picture=read.rest())
         if sequence is not None:
             picture.check(sequence)
         return picture

@@ -160,13 +160,14 @@ class StreamDecoder:
 
     def _picture(self, picture: Picture) -> list[Frame]:
         if self._picture_lost:  # the picture that it refers to is not there
-            gap = self._skip_to(picture.presentation_index + 1)
-            self.next_index = picture.presentation_index + 1
+            gap = self._skip_to(picture.last_index + 1)
+            self.next_index = picture.last_index + 1
             return gap
         if self.key is None:
             raise Corrupt("PICTURE before any KEYFRAME")
         gap = self._skip_to(picture.presentation_index)
-        return [*gap, Frame(picture.presentation_index, FrameKind.PICTURE)]
+        shown = range(picture.presentation_index, picture.last_index + 1)
+        return [*gap, *(Frame(index, FrameKind.PICTURE) for index in shown)]
 
     def _check_audio(self, audio: Audio) -> None:
         if audio.header is None and not self._audio:

@@ -205,6 +205,8 @@ types:
     seq:
       - id: presentation_index
         type: leb128
+      - id: picture_count
+        type: leb128
       - id: picture
         size-eos: true
   end:

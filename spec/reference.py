@@ -453,7 +453,10 @@ def parse_key_frame(f, s):
 
 
 def parse_picture(f, s):
-    p = {"presentation_index": f.leb128("presentation_index"), "picture": f.rest("picture")}
+    p = {"presentation_index": f.leb128("presentation_index"), "picture_count": f.leb128("picture_count")}
+    require_range("picture_count", p["picture_count"], 1, 64)
+    require(p["presentation_index"] + p["picture_count"] - 1 <= MAX_INDEX, "PICTURE goes beyond the last index")
+    p["picture"] = f.rest("picture")
     require_range("bytes of picture", len(p["picture"]), 1, LEVELS[s["level"]][2])
     return p
 
@@ -773,13 +776,14 @@ class Decoder:
         return h, frames
 
     def picture(self, p):
+        end = p["presentation_index"] + p["picture_count"]
         if self.picture_lost:
-            gap = self.skip_to(p["presentation_index"] + 1)
-            self.next_index = p["presentation_index"] + 1
+            gap = self.skip_to(end)
+            self.next_index = end
             return gap
         require(self.key is not None, "PICTURE before any KEYFRAME")
         gap = self.skip_to(p["presentation_index"])
-        return [*gap, (p["presentation_index"], "PICTURE", [], [])]
+        return [*gap, *((index, "PICTURE", [], []) for index in range(p["presentation_index"], end))]
 
     def resync(self, r):
         index = r["presentation_index"]

@@ -133,7 +133,12 @@ payloads = (
     | audios
     | metadatas
     | st.builds(Index, rising)
-    | st.builds(Picture, presentation_index=indices, picture=st.binary(min_size=1, max_size=50))
+    | st.builds(
+        Picture,
+        presentation_index=st.integers(0, (1 << 28) - 64),
+        picture_count=st.integers(1, 64),
+        picture=st.binary(min_size=1, max_size=50),
+    )
     | st.tuples(indices, indices).map(lambda pair: Resync(max(pair), min(pair)))
     | st.just(End())
 )

@@ -153,8 +153,8 @@ def key_frames() -> Faults:
         values = [0] * 39
         values[place] = value
         yield "R3", f"key-integer-{place}", Stream().raw(_key(values=_integers(values))).end()
-    yield "P5", "picture-empty", good().raw(unit(PICTURE, fields(1))).end()
-    yield "P8", "picture-for-level-1", good().raw(unit(PICTURE, fields(1, bytes(65537)))).end()
+    yield "P5", "picture-empty", good().raw(unit(PICTURE, fields(1, 1))).end()
+    yield "P8", "picture-for-level-1", good().raw(unit(PICTURE, fields(1, 1, bytes(65537)))).end()
 
 
 def ancillary() -> Faults:
@@ -236,9 +236,18 @@ def orders() -> Faults:
     yield "Q2", "larger-than-the-limit", Stream(replace(SEQUENCE, level=Level.L2, side=256)).end()
 
 
+def picture_counts() -> Faults:
+    """Numbers of pictures in a PICTURE unit."""
+    for count in (0, 65):
+        yield "P5", f"picture-count-{count}", good().raw(unit(PICTURE, fields(1, count, picture("gop-1")))).end()
+    beyond = unit(PICTURE, fields(LAST, 2, picture("gop-1") + picture("gop-2")))
+    yield "O5", "picture-beyond-last", Stream().add(key(LAST - 1)).raw(beyond).end()
+    yield "P1", "picture-without-count", good().raw(unit(PICTURE, fields(1))).end()
+
+
 def faulty() -> Iterator[Vector]:
     """All faulty vectors. At hand are the model tiny-64, and a limit of 65535 pixels for Q2."""
-    makers = (framing, sequences, key_frames, ancillary, motions, orders)
+    makers = (framing, sequences, key_frames, ancillary, motions, orders, picture_counts)
     for number, (condition, name, data) in enumerate((fault for maker in makers for fault in maker()), 1):
         what = f"{condition}: {name.replace('-', ' ')}"
         pixels = 65535 if condition == "Q2" else None

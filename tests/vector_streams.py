@@ -34,6 +34,7 @@ from bitstream import (
     MotionCrc,
     Picture,
     UnitType,
+    make_unit,
 )
 
 OPUS = AudioHeader(
@@ -135,6 +136,9 @@ def valid() -> Iterator[tuple[str, str, bytes]]:
     yield "rough", "motion that no prediction helps", _singles(Stream().add(key()), noise(6)).motion(noise(9)).end()
     drawn = Stream(grouped).add(key(values=wave(1)))
     yield "reference-frames", "smooth motion, with reference frames for Part B", drawn.motion(wave(8)).end()
+    shown = Stream().raw(_with_extension(make_unit(key(picture=picture("gop-0"))).to_bytes(), b"\1"))
+    both = Picture(presentation_index=1, picture_count=2, picture=picture("gop-1") + picture("gop-2"))
+    yield "several-pictures", "a key picture shown as decoded, then two pictures in a unit", shown.add(both).end()
 
 
 def _ranges(**changes: object) -> bytes:
@@ -236,11 +240,11 @@ def extension() -> Iterator[tuple[str, str, bytes]]:
     yield "unknown-metadata", "keys that nobody knows", Stream().add(unknown).end()
 
 
-def _with_extension(data: bytes) -> bytes:
+def _with_extension(data: bytes, extension: bytes = b"\x5a") -> bytes:
     kind, flag = data[0] >> 3 & 15, data[0] >> 2 & 1
     body = data[1 : len(data) - (0 if not flag else 2 if kind == UnitType.MOTION else 4)]
     at = next(k for k, byte in enumerate(body) if byte < 128) + 1
-    return unit(kind, body[at:], crc_flag=flag, size=b"\x5a" + body[:at], header=2)
+    return unit(kind, body[at:], crc_flag=flag, size=extension + body[:at], header=2)
 
 
 def decodable() -> Iterator[Vector]:

@@ -364,12 +364,14 @@ class Nvc(KaitaiStruct):
 
         def _read(self):
             self.presentation_index = Nvc.Leb128(self._io, self, self._root)
+            self.picture_count = Nvc.Leb128(self._io, self, self._root)
             self.picture = self._io.read_bytes_full()
 
 
         def _fetch_instances(self):
             pass
             self.presentation_index._fetch_instances()
+            self.picture_count._fetch_instances()
 
 
     class Resync(KaitaiStruct):
