@@ -24,6 +24,7 @@ from PIL import Image
 from benchmarks.clips import Clip
 from nvc.colour import ColourSpec, Matrix, frame_to_rgb, rgb_to_frame
 
+_HIGHEST_CRF = 63
 NEVER = "9999"  # key frame interval: the first frame is the only key frame
 _SPEC = ColourSpec(Matrix.BT601)
 _START_CODE = re.compile(rb"\x00\x00\x00?\x01")
@@ -46,12 +47,15 @@ class Anchor:
     encoder: str  # FFmpeg's name
     decoder: str
     options: dict[str, str]
-    points: tuple[int, ...]  # values of crf, from good to bad
+    points: tuple[int, ...]  # values of crf, from good to the encoder's worst
     enlarge: Enlarge | None = None  # coded at half size when set
 
     def options_at(self, crf: int) -> dict[str, str]:
         """The exact encoder options at one point."""
-        return {**self.options, "crf": str(crf)}
+        options = {**self.options, "crf": str(min(crf, _HIGHEST_CRF))}
+        if crf > _HIGHEST_CRF:  # FFmpeg's own option ends before SVT-AV1's range does
+            options["svtav1-params"] += f":crf={crf}"
+        return options
 
 
 @dataclass(frozen=True)
@@ -70,48 +74,48 @@ _X265 = f"log-level=none:keyint={NEVER}:scenecut=0"
 _AV1 = f"keyint={NEVER}:scd=0:lp=1"
 
 _FULL_SIZE = (
-    Anchor(name="x264", encoder="libx264", decoder="h264", options=_X264, points=(28, 34, 40, 46, 51)),
+    Anchor(name="x264", encoder="libx264", decoder="h264", options=_X264, points=(34, 40, 46, 51)),
     Anchor(
         name="x264-ld",
         encoder="libx264",
         decoder="h264",
         options={"preset": "medium", "tune": "zerolatency", "g": NEVER, "sc_threshold": "0"},
-        points=(28, 34, 40, 46, 51),
+        points=(34, 40, 46, 51),
     ),
     Anchor(
         name="x265",
         encoder="libx265",
         decoder="hevc",
         options={"preset": "slower", "tune": "psnr", "x265-params": _X265},
-        points=(28, 34, 40, 46, 51),
+        points=(34, 40, 46, 51),
     ),
     Anchor(
         name="vp9",
         encoder="libvpx-vp9",
         decoder="vp9",
         options={"b": "0", "deadline": "good", "cpu-used": "1", "g": NEVER, "auto-alt-ref": "1", "lag-in-frames": "25"},
-        points=(40, 48, 56, 63),
+        points=(45, 52, 58, 63),
     ),
     Anchor(
         name="av1",
         encoder="libsvtav1",
         decoder="libdav1d",
         options={"preset": "4", "svtav1-params": f"{_AV1}:pred-struct=2:tune=1"},
-        points=(35, 45, 55, 63),
+        points=(49, 56, 63, 70),
     ),
     Anchor(
         name="av1-ld",
         encoder="libsvtav1",
         decoder="libdav1d",
         options={"preset": "5", "svtav1-params": f"{_AV1}:pred-struct=1:tune=1"},
-        points=(35, 45, 55, 63),
+        points=(49, 56, 63, 70),
     ),
 )
 _HALF_SIZE_POINTS = {
-    "libx264": (27, 33, 39, 45, 51),
-    "libx265": (27, 33, 39, 45, 51),
-    "libvpx-vp9": (33, 43, 53, 63),
-    "libsvtav1": (27, 39, 51, 63),
+    "libx264": (27, 35, 43, 51),
+    "libx265": (27, 35, 43, 51),
+    "libvpx-vp9": (37, 46, 55, 63),
+    "libsvtav1": (39, 49, 60, 70),
 }
 
 

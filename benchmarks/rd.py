@@ -22,7 +22,8 @@ from benchmarks.anchors import ANCHORS, Coded
 from benchmarks.clips import Clip, read_clip, write_playable
 from benchmarks.machine import describe_machine, describe_versions
 from benchmarks.pool import DEFAULT_TIMEOUT, Executor, run_all
-from nvc.metrics import FaceAnalyser, measure
+from benchmarks.remember import RememberingAnalyser, RememberingBackbone
+from nvc.metrics import measure
 from nvc.metrics.backbones import SqueezeNet10, load_tensors
 
 SCHEMA = 1
@@ -122,8 +123,8 @@ def run_job(job: Job) -> dict[str, Any]:
     quality = measure(
         clip.frames,
         coded.clip.frames,
-        backbone=_backbone(job.perceptual_weights) if job.perceptual_weights else None,
-        analyser=_analyser() if job.faces else None,
+        backbone=_backbone(job.perceptual_weights, clip) if job.perceptual_weights else None,
+        analyser=_analyser(clip) if job.faces else None,
     )
     if job.videos is not None:
         _keep_videos(clip, coded.clip, job, Path(job.videos))
@@ -162,14 +163,26 @@ def _code(clip: Clip, job: Job) -> tuple[Coded, dict[str, Any]]:
     return anchors.code(clip, anchor, crf), options
 
 
-@lru_cache(maxsize=1)
-def _backbone(path: str) -> SqueezeNet10:
-    return SqueezeNet10(load_tensors(path))
+def _backbone(path: str, clip: Clip) -> RememberingBackbone:
+    backbone = _loaded_backbone(path)
+    backbone.start(clip.frames)
+    return backbone
+
+
+def _analyser(clip: Clip) -> RememberingAnalyser:
+    analyser = _loaded_analyser()
+    analyser.start(clip.frames)
+    return analyser
 
 
 @lru_cache(maxsize=1)
-def _analyser() -> FaceAnalyser:
-    return FaceAnalyser()
+def _loaded_backbone(path: str) -> RememberingBackbone:
+    return RememberingBackbone(SqueezeNet10(load_tensors(path)))
+
+
+@lru_cache(maxsize=1)
+def _loaded_analyser() -> RememberingAnalyser:
+    return RememberingAnalyser()
 
 
 def _keep_videos(original: Clip, decoded: Clip, job: Job, folder: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import nvc_codec, rd
-from benchmarks.anchors import ANCHORS, _encode, code, payload_size
+from benchmarks.anchors import ANCHORS, _encode, _nal_units, code, payload_size
 from benchmarks.clips import Clip, read_clip, write_lossless, write_playable
 from benchmarks.nvc_codec import NvcPoint
 from nvc.demo import make_clip
@@ -62,12 +62,27 @@ def test_coarser_points_cost_fewer_bytes(clip, name):
     assert code(clip, anchor, anchor.points[-1]).size < code(clip, anchor, anchor.points[0]).size
 
 
-def test_anchors_have_one_key_frame():
-    moving = Clip("noise", np.random.default_rng(1).integers(0, 256, (8, 3, 64, 64), dtype=np.uint8), Fraction(25))
-    pictures = [picture.transpose(1, 2, 0) for picture in moving.frames]
-    packets = _encode(pictures, moving.frame_rate, ANCHORS["x264"], 40)
-    slices = [b"\x01" + bytes([kind]) for kind in (0x65,)]
-    assert sum(packet.count(mark) for packet in packets for mark in slices) == 1
+@pytest.mark.parametrize("name", FULL_SIZE)
+def test_anchors_have_one_key_frame(name):
+    noise = np.random.default_rng(1).integers(0, 256, (40, 64, 64, 3), dtype=np.uint8)  # a new scene in every frame
+    anchor = ANCHORS[name]
+    packets = _encode(list(noise), Fraction(25), anchor, anchor.points[-1])
+    assert sum(is_key_frame(packet, anchor.encoder) for packet in packets) == 1
+
+
+def is_key_frame(packet: bytes, encoder: str) -> bool:
+    if encoder == "libvpx-vp9":
+        return packet[0] & 0b1100 == 0b0000 and packet[0] >> 6 == 0b10  # not show_existing_frame, frame_type 0
+    if encoder == "libsvtav1":
+        return b"\x0a\x0b" in packet[:16] or b"\x0a\x0a" in packet[:16]  # a sequence header comes with a key frame
+    kinds = [unit[unit.index(b"\x01") + 1] for unit in _nal_units(packet)]
+    return any(kind & 31 == 5 if encoder == "libx264" else kind >> 1 & 63 in (19, 20) for kind in kinds)
+
+
+def test_av1_reaches_below_the_range_of_the_usual_option(clip):
+    anchor = ANCHORS["av1"]
+    assert anchor.points[-1] > 63 and anchor.options_at(70)["svtav1-params"].endswith(":crf=70")
+    assert code(clip, anchor, 70).size < code(clip, anchor, 63).size
 
 
 @pytest.mark.parametrize("filter_name", ["bicubic", "lanczos"])

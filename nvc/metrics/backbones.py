@@ -104,6 +104,7 @@ class SqueezeNet10:
         if min(pictures.shape[2:]) < self._LEAST_SIDE:
             raise MetricError(f"SqueezeNet needs at least {self._LEAST_SIDE} pixels a side, not {pictures.shape[2:]}")
         values = pictures.flip(1) - torch.tensor([104.0, 117.0, 123.0]).view(1, 3, 1, 1)
+        values = values.contiguous(memory_format=torch.channels_last)  # twice as fast on a CPU
         values = self._layers.relu("conv1", values, stride=2)
         maps = [values]
         for index in range(2, 10):
