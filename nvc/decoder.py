@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
-from bitstream import BitstreamError, Limits, ModelMismatch, Sequence, Unit, UnitReader, UnitType, Unsupported
+from bitstream import (
+    BitstreamError,
+    KeyFrame,
+    Limits,
+    ModelMismatch,
+    Sequence,
+    Unit,
+    UnitReader,
+    UnitType,
+)
+from bitstream import Picture as PictureUnit
 from bitstream.stream import Frame as CodedFrame
 from bitstream.stream import FrameKind, StreamDecoder, conceal
 from nvc.device import choose_device
 from nvc.inference import load_model
 from nvc.models import zoo
 from nvc.models.interface import CodecModel
+from nvc.picture_decoder import PictureRoad, shown_picture
 from nvc.renderer import Picture, Renderer
 from nvc.statistics import DecoderStatistics
 from nvc.view import View
+
+SHOWN_AS_DECODED = 1  # extension byte of a KEYFRAME unit
 
 
 class Decoder:
@@ -55,6 +69,7 @@ class Decoder:
         self._stream = StreamDecoder(model_id=model_id, limits=self._limits)
         self._renderer: Renderer | None = None
         self._drawn_sequence: Sequence | None = None
+        self._road = PictureRoad()
         self._last: Picture | None = None
         self._last_coded: CodedFrame | None = None
         self._lost = 0
@@ -93,11 +108,15 @@ class Decoder:
         try:
             coded = self._stream.decode(unit)
             self._follow_sequence()
-            # Frames lost before a key frame are drawn from the key picture before it.
-            pictures = self._draw_all(coded[:-1] if unit.type is UnitType.KEYFRAME else coded)
-            if unit.type is UnitType.KEYFRAME and self._renderer is not None and self._stream.key is not None:
-                self._renderer.add_source(self._stream.key)
-                pictures += self._draw_all(coded[-1:])
+            payload = self._stream.payload
+            if unit.type is UnitType.KEYFRAME and isinstance(payload, KeyFrame):
+                pictures = self._key_frame(payload, coded, as_decoded=unit.extension == SHOWN_AS_DECODED)
+            elif isinstance(payload, PictureUnit) and coded and coded[0].kind is FrameKind.PICTURE:
+                pictures = self._show_all(self._road.decode(payload, coded))
+            elif coded or unit.type is UnitType.END:
+                pictures = self._show_all(self._road.drain()) + self._draw_all(coded)
+            else:
+                pictures = []
         except BitstreamError:
             self._stream.damage()
             raise
@@ -118,6 +137,7 @@ class Decoder:
         Call it once for every frame that is missing; those frames are not given out again if they come late.
         """
         self._stream.damage()
+        self._road.forget()
         key, last = self._stream.key, self._last_coded
         if key is None or last is None or not last.values:
             return self._last
@@ -148,12 +168,35 @@ class Decoder:
         shown = -1 if self._last_coded is None else self._last_coded.presentation_index
         pictures: list[Picture] = []
         for run in _same_source([frame for frame in coded if frame.presentation_index > shown]):
-            for frame, picture in zip(run, self._draw(run), strict=True):
-                pictures += [*self._repeats_before(frame), picture]
-                concealed = frame.kind is FrameKind.CONCEALED
-                self._last, self._last_coded = picture, frame
-                self._lost = self._lost if concealed else 0
-                self.statistics.concealed += concealed
+            pictures += self._show_all(list(zip(run, self._draw(run), strict=True)))
+        return pictures
+
+    def _key_frame(self, key: KeyFrame, coded: list[CodedFrame], *, as_decoded: bool) -> list[Picture]:
+        """Frames lost before the key frame are drawn from the key picture before it; then the key frame's own."""
+        late: list[Picture] = []
+        with suppress(BitstreamError):  # what is wrong with older pictures does no harm to this one
+            late = self._show_all(self._road.drain())
+        pictures = late + self._draw_all(coded[:-1])
+        if self._renderer is None:
+            return pictures
+        self._renderer.add_source(key)
+        spec, side = self._renderer.spec, self._renderer.side
+        self._road.start(key, spec=spec, side=side)
+        if as_decoded:
+            return pictures + self._show_all([(coded[-1], shown_picture(key, spec=spec, side=side))])
+        return pictures + self._draw_all(coded[-1:])
+
+    def _show_all(self, due: list[tuple[CodedFrame, Picture]]) -> list[Picture]:
+        """Give out frames with their pictures, those again that were left out before them."""
+        pictures: list[Picture] = []
+        for frame, picture in due:
+            if self._last_coded is not None and frame.presentation_index <= self._last_coded.presentation_index:
+                continue  # concealed long ago
+            pictures += [*self._repeats_before(frame), picture]
+            concealed = frame.kind is FrameKind.CONCEALED
+            self._last, self._last_coded = picture, frame
+            self._lost = self._lost if concealed else 0
+            self.statistics.concealed += concealed
         self.statistics.frames += len(pictures)
         return pictures
 
@@ -163,8 +206,6 @@ class Decoder:
         return [self._last] * max(0, frame.presentation_index - self._last_coded.presentation_index - 1)
 
     def _draw(self, run: list[CodedFrame]) -> list[Picture]:
-        if run[0].kind is FrameKind.PICTURE:
-            raise Unsupported("PICTURE units are not decoded by this version")
         held = self._last_coded is not None and all(frame.values == self._last_coded.values for frame in run)
         if self._renderer is None or not run[0].values or (held and run[0].kind is FrameKind.CONCEALED):
             return [] if self._last is None else [self._last] * len(run)

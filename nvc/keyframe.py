@@ -56,19 +56,24 @@ def decode_picture(data: bytes, *, width: int, height: int, spec: ColourSpec = K
     """
     context = av.CodecContext.create("h264", "r")
     context.thread_count = 1
-    # The decoder counts rows as it stores them: rounded up to its stride and to pairs of macroblocks.
-    pixels = -(-width // _STRIDE) * _STRIDE * -(-height // 32) * 32
-    context.options = {"max_pixels": str(pixels), "err_detect": "explode"}
+    context.options = {"max_pixels": str(allowed_pixels(width, height)), "err_detect": "explode"}
     try:
         frames = [*context.decode(av.Packet(data)), *context.decode(None)] if data else []
     except (FFmpegError, ValueError, OverflowError, MemoryError) as error:
         raise Corrupt(f"key picture of {len(data)} bytes does not decode: {error}") from error
     if len(frames) != 1:
         raise Corrupt(f"key picture holds {len(frames)} pictures, expected 1")
-    return _picture_of(frames[0], width, height, spec)
+    return picture_of(frames[0], width, height, spec)
 
 
-def _picture_of(frame: av.VideoFrame, width: int, height: int, spec: ColourSpec) -> Rgb:
+def allowed_pixels(width: int, height: int) -> int:
+    """What a decoder must be allowed for a picture of this size, and no more."""
+    # The decoder counts rows as it stores them: rounded up to its stride and to pairs of macroblocks.
+    return -(-width // _STRIDE) * _STRIDE * -(-height // 32) * 32
+
+
+def picture_of(frame: av.VideoFrame, width: int, height: int, spec: ColourSpec) -> Rgb:
+    """A decoded frame as uint8 ``[height, width, 3]`` RGB. Raises Corrupt unless it is whole, 4:2:0, of that size."""
     if frame.is_corrupt:
         raise Corrupt("key picture is damaged")
     if (frame.width, frame.height) != (width, height):

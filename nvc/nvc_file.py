@@ -154,9 +154,11 @@ class NvcFile:
             if isinstance(payload, Sequence):
                 sequence, first = payload, first or payload
                 _check_same(first, sequence)
-            elif isinstance(payload, (KeyFrame, Picture)):
+            elif isinstance(payload, KeyFrame):
                 start = payload.presentation_index if start is None else start
                 end = payload.presentation_index + 1
+            elif isinstance(payload, Picture):
+                end = payload.last_index + 1
             elif isinstance(payload, Motion):
                 end += payload.frame_count
             elif isinstance(payload, Audio):

@@ -70,6 +70,16 @@ class Renderer:
         self._steps = frame_steps(sequence)
         self._sources: dict[int, _Source] = {}
 
+    @property
+    def spec(self) -> ColourSpec:
+        """How the coded pictures' samples are meant."""
+        return self._spec
+
+    @property
+    def side(self) -> int:
+        """Pixels a side of what is drawn."""
+        return self._sequence.side
+
     def add_source(self, key: KeyFrame) -> None:
         """Hold a key picture's features in its slot. Raises Corrupt for a picture that does not decode."""
         side = self._sequence.side

@@ -163,11 +163,11 @@ def test_the_colour_of_the_stream_is_obeyed(units: list[Unit]) -> None:
     assert np.abs(usual.astype(int) - full).mean() > 0.5
 
 
-def test_picture_units_are_said_to_be_unknown(units: list[Unit]) -> None:
+def test_a_picture_that_does_not_decode_is_refused(units: list[Unit]) -> None:
     from bitstream import Picture
 
     at = types_of(units).index(KEY) + 1
-    with pytest.raises(Unsupported, match="PICTURE"):
+    with pytest.raises(Corrupt, match="PICTURE"):
         decode_all([*units[:at], make_unit(Picture(presentation_index=1, picture=b"x"))])
 
 
