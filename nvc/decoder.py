@@ -19,6 +19,7 @@ from bitstream import Picture as PictureUnit
 from bitstream.stream import Frame as CodedFrame
 from bitstream.stream import FrameKind, StreamDecoder, conceal
 from nvc.device import choose_device
+from nvc.drawing import Drawer, Precision, drawer_for
 from nvc.inference import load_model
 from nvc.models import zoo
 from nvc.models.interface import CodecModel
@@ -44,6 +45,7 @@ class Decoder:
         device: str = "auto",
         view: View | None = None,
         limits: Limits | None = None,
+        precision: str | Precision = Precision.AUTO,
     ) -> None:
         """Set up.
 
@@ -53,11 +55,14 @@ class Decoder:
             device: ``auto``, ``cpu`` or ``cuda[:N]``.
             view: how to see the head; may be changed between frames by setting ``decoder.view``.
             limits: bounds on what a stream may ask for.
+            precision: of the convolutions: ``auto``, ``float32`` or ``bfloat16``.
         """
         self.device = choose_device(device)
         self.view = view
         self._given = None if model is None else load_model(model, self.device)
         self._model = self._given
+        self._precision = Precision(precision)
+        self._drawer: Drawer | None = None
         self._limits = limits
         self.reset()
 
@@ -150,7 +155,10 @@ class Decoder:
         sequence = self._stream.sequence
         if sequence is None or sequence is self._drawn_sequence:
             return
-        self._renderer = Renderer(self._fitting_model(sequence), sequence, self.device, self.statistics)
+        model = self._fitting_model(sequence)
+        if self._drawer is None:
+            self._drawer = drawer_for(model, self.device, precision=self._precision)
+        self._renderer = Renderer(model, sequence, self.device, self.statistics, self._drawer)
         self._drawn_sequence = sequence
 
     def _fitting_model(self, sequence: Sequence) -> CodecModel:
@@ -160,7 +168,7 @@ class Decoder:
             if name is None:
                 known = ", ".join(zoo.shipped())
                 raise ModelMismatch(f"the stream needs model {sequence.model_id.hex()}; shipped are {known}")
-            self._model = load_model(name, self.device)
+            self._model, self._drawer = load_model(name, self.device), None
         return self._model
 
     def _draw_all(self, coded: list[CodedFrame]) -> list[Picture]:

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from bitstream import (
     Corrupt,
@@ -23,32 +21,28 @@ from bitstream import (
 )
 from nvc import colour, keyframe
 from nvc.colour import ColourSpec
-from nvc.inference import to_network
+from nvc.drawing import Drawer, Picture
 from nvc.models.interface import CodecModel
 from nvc.pose import HeadMotion
 from nvc.statistics import StageTimes
 from nvc.view import View
 
-_BATCH = 8  # frames drawn at once; more gains nothing on a CPU and costs memory
-
-Picture = NDArray[np.uint8]
-
 
 @dataclass(frozen=True)
 class _Source:
-    """A held key picture: what the network needs of it."""
+    """A held key picture, and what drawing needs of it."""
 
     key: KeyFrame
-    features: Any
-    x_c: Tensor
-    motion: HeadMotion
+    prepared: Any
 
 
 class Renderer:
     """Draws the frames of one SEQUENCE."""
 
-    def __init__(self, model: CodecModel, sequence: Sequence, device: torch.device, times: StageTimes) -> None:
-        """Set up.
+    def __init__(
+        self, model: CodecModel, sequence: Sequence, device: torch.device, times: StageTimes, drawer: Drawer
+    ) -> None:
+        """Set up; ``drawer`` draws with ``model`` on ``device``.
 
         Raises:
             ModelMismatch: the stream has another side or number of keypoints than the model.
@@ -64,6 +58,7 @@ class Renderer:
             raise Corrupt(f"the stream has {found_count} expression coefficients, the model {config.expression}")
         self._spec = _colour_of(sequence)
         self._model = model
+        self._drawer = drawer
         self._sequence = sequence
         self._device = device
         self._times = times
@@ -88,12 +83,9 @@ class Renderer:
             rgb = keyframe.decode_picture(key.picture, spec=self._spec, **size)
             rgb = colour.resize_rgb(rgb, width=side, height=side)
             offsets = dequantise(np.array(key.canonical), canonical_step(self._sequence)).reshape(-1, 3)
-            self._sources[key.source_slot] = _Source(
-                key,
-                self._model.appearance(to_network([rgb], self._device)),
-                self._model.mean_keypoints.float() + torch.from_numpy(offsets).to(self._device),
-                self._motion([key.values]),
-            )
+            x_c = self._model.mean_keypoints.float() + torch.from_numpy(offsets).to(self._device)
+            prepared = self._drawer.prepare(rgb, x_c, self._motion([key.values]))
+            self._sources[key.source_slot] = _Source(key, prepared)
 
     def render(self, values: Values[Values[int]], slot: int, view: View | None = None) -> list[Picture]:
         """Frames for rows of 7 + N integers, drawn from the source in a slot: uint8 [3, S, S] each."""
@@ -101,14 +93,11 @@ class Renderer:
         if source is None:
             raise Corrupt(f"source slot {slot} holds no key picture")
         moving = [i for i, row in enumerate(values) if not i or row != values[i - 1]]  # a head at rest is drawn once
-        pictures: list[Picture] = []
         with self._times.stage("drawing"), torch.inference_mode():
-            for start in range(0, len(moving), _BATCH):
-                motion = self._motion([values[i] for i in moving[start : start + _BATCH]])
-                if view is not None:
-                    motion = view.apply(motion)
-                drawn = self._model.render(source.features, source.x_c, source.motion, motion)
-                pictures += list((drawn.float() * 255).round_().clamp_(0, 255).byte().cpu().numpy())
+            motion = self._motion([values[i] for i in moving])
+            if view is not None:
+                motion = view.apply(motion)
+            pictures = list(self._drawer.draw(source.prepared, motion))
         lengths = np.diff([*moving, len(values)])
         return [picture for picture, length in zip(pictures, lengths, strict=True) for _ in range(length)]
 

@@ -34,3 +34,8 @@ def fold_batch_norm(model: nn.Module) -> int:
             setattr(module, after, nn.Identity())
             folded += 1
     return folded
+
+
+def is_folded(model: nn.Module) -> bool:
+    """Whether a model has no batch norm left."""
+    return not any(isinstance(module, _NORMS) for module in model.modules())
