@@ -42,3 +42,11 @@ def test_targets_are_able_to_fail(monkeypatch):
     monkeypatch.setattr(targets, "read_damaged", lambda data: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         targets.damaged(b"")
+
+
+def test_a_target_that_takes_too_long_fails(monkeypatch):
+    quick = fuzzer.bounded(lambda data: None)
+    quick(b"")
+    monkeypatch.setattr(fuzzer, "SECONDS", -1)
+    with pytest.raises(AssertionError, match="for 3 bytes"):
+        quick(b"abc")

@@ -12,12 +12,16 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 LONGEST = 4096  # bytes of an input
 KEPT = 100
+MEMORY = 2048  # MiB
+SECONDS = 10  # of processor time, for one input: on a busy machine time on the clock says nothing
 
 
 def seeds(name: str) -> list[bytes]:
@@ -59,6 +63,19 @@ def corpus(name: str) -> list[bytes]:
     return [bytes.fromhex(line) for line in path.read_text().split("\n") if line] if path.exists() else []
 
 
+def bounded(target: Callable[[bytes], None]) -> Callable[[bytes], None]:
+    """The target, which fails if it takes too long."""
+
+    def timed(data: bytes) -> None:
+        start = time.process_time()
+        target(data)
+        spent = time.process_time() - start
+        if spent > SECONDS:
+            raise AssertionError(f"{spent:.1f} s for {len(data)} bytes")
+
+    return timed
+
+
 def fuzz(name: str, arguments: list[str]) -> None:
     """In the subprocess: instrument and run; does not return."""
     import atheris
@@ -67,7 +84,7 @@ def fuzz(name: str, arguments: list[str]) -> None:
     with atheris.instrument_imports(include=["bitstream"]):
         from targets import TARGETS
 
-    atheris.Setup([sys.argv[0], *arguments], TARGETS[name])
+    atheris.Setup([sys.argv[0], *arguments], bounded(TARGETS[name]))
     atheris.Fuzz()
 
 
@@ -94,7 +111,8 @@ def main() -> None:
             path.mkdir()
         for number, data in enumerate([*seeds(options.target), *corpus(options.target)]):
             (inputs / f"{number:05}").write_bytes(data)
-        limits = [f"-max_len={LONGEST}", "-rss_limit_mb=2048", "-timeout=60", f"-artifact_prefix={found}/"]
+        limits = [f"-max_len={LONGEST}", f"-rss_limit_mb={MEMORY}", f"-artifact_prefix={found}/"]
+        limits += ["-timeout=600", "-report_slow_units=600"]  # seconds on the clock: for what never ends
         said = call(
             options.target, [*limits, f"-max_total_time={options.seconds}", "-print_final_stats=1", *more, str(inputs)]
         )
