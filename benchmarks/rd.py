@@ -188,7 +188,7 @@ def _loaded_analyser() -> RememberingAnalyser:
 def _keep_videos(original: Clip, decoded: Clip, job: Job, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     reference = folder / f"{original.name}--original.mp4"
-    for clip, path in ((original, reference), (decoded, folder / f"{job.name}.mp4")):
+    for clip, path in ((original, reference), (decoded, video_file(folder, original.name, job.codec, job.point))):
         if path == reference and path.exists():
             continue
         partial = path.with_name(f".{os.getpid()}-{path.name}")  # another job may write the same original
@@ -230,7 +230,7 @@ def run(
 
 
 def is_done(job: Job, folder: Path) -> bool:
-    """Whether the folder holds a good result of exactly this request."""
+    """Whether the folder holds a good result of exactly this request, and the video where one is wanted."""
     path = folder / f"{job.name}.json"
     if not path.exists():
         return False
@@ -238,7 +238,16 @@ def is_done(job: Job, folder: Path) -> bool:
         result = json.loads(path.read_text())
     except ValueError:  # cut short by an older crash: do it again
         return False
-    return result.get("status") == "ok" and result.get("request") == job.request()
+    return result.get("status") == "ok" and result.get("request") == job.request() and _has_videos(job)
+
+
+def _has_videos(job: Job) -> bool:
+    return job.videos is None or video_file(job.videos, Path(job.clip).stem, job.codec, job.point).exists()
+
+
+def video_file(folder: str | Path, clip: str, codec: str, point: str) -> Path:
+    """Where a run keeps the decoded frames of one job."""
+    return Path(folder) / f"{clip}--{codec}--{point}.mp4"
 
 
 def write_json(path: Path, value: object) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmarks.captions import write_moments
 from benchmarks.clips import read_clip
+from benchmarks.rd import video_file
 
 
 @dataclass(frozen=True)
@@ -51,4 +52,4 @@ def draw_sheet(shown: list[Shown], path: str | Path, *, rows: int = 4) -> None:
 
 
 def _video(result: dict[str, Any], folder: Path) -> Path:
-    return folder / f"{result['clip']}--{result['codec']}--{result['point']}.mp4"
+    return video_file(folder, result["clip"], result["codec"], result["point"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -52,12 +52,13 @@ def measured(points: Sequence[Point]) -> list[Metric]:
 
 @dataclass(frozen=True)
 class Table:
-    """All points over the clips that every point has, so that means compare; and what had to be left out."""
+    """Points over the same clips, so that means compare; and what had to be left out."""
 
     points: list[Point]
     clips: list[str]
     left_out: list[str]
     failed: list[str]
+    incomplete: list[str] = field(default_factory=list)  # points that lack some clip
 
     def codecs(self) -> list[str]:
         """Codecs in the order of their first point."""
@@ -69,17 +70,24 @@ class Table:
 
 
 def tabulate(results: Sequence[dict[str, Any]]) -> Table:
-    """Means over clips. A clip that lacks any point is left out of all of them and named."""
+    """Means over clips, the same clips for every point.
+
+    A clip that half of the points or more lack is left out of all; a point that lacks any other clip is left out as
+    a whole. Both are named.
+    """
     good = [result for result in results if result["status"] == "ok"]
     failed = [f"{r['clip']} {r['codec']} {r['point']}: {r['error']}" for r in results if r["status"] != "ok"]
     groups: dict[tuple[str, str], dict[str, dict[str, Any]]] = defaultdict(dict)
     for result in good:
         groups[result["codec"], result["point"]][result["clip"]] = result
     seen = sorted({result["clip"] for result in results})
-    shared = [clip for clip in seen if all(clip in group for group in groups.values())]
-    points = [_mean_point(codec, point, [group[clip] for clip in shared]) for (codec, point), group in groups.items()]
+    shared = [clip for clip in seen if 2 * sum(clip in group for group in groups.values()) > len(groups)]
+    whole = {name: group for name, group in groups.items() if shared and all(clip in group for clip in shared)}
+    points = [_mean_point(codec, point, [group[clip] for clip in shared]) for (codec, point), group in whole.items()]
     points.sort(key=lambda point: (point.codec, point.kbps))
-    return Table(points if shared else [], shared, [clip for clip in seen if clip not in shared], failed)
+    left_out = [clip for clip in seen if clip not in shared]
+    incomplete = sorted(f"{codec} {point}" for codec, point in groups if shared and (codec, point) not in whole)
+    return Table(points, shared, left_out, failed, incomplete)
 
 
 def _mean_point(codec: str, point: str, results: list[dict[str, Any]]) -> Point:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from fractions import Fraction
 from pathlib import Path
 
@@ -64,6 +65,9 @@ def test_report_states_points_ratios_and_missing_overlap(report):
     assert "no overlap" in html  # identity distance: nvc's worst is better than x264's best
     assert "too few points" in html  # the half-size codec has one
     assert "&gt;5.0 (&gt;2.5x)" in html  # half-size x264 never reaches nvc's perceptual distance at 2 kbit/s
+    assert "akd at 2.00 kbit/s: x264, " in html  # half-size x264 never gets there, so it is not the cheapest
+    assert "identity distance</td><td>0.300</td><td>4.00</td><td>x264-half-lanczos</td><td>&gt;5.0 (&gt;1.2x)" in html
+    assert "PSNR, dB</td><td>25.000</td><td>4.00</td><td>x264</td><td>9.0 (2.2x)" in html
     assert re.search(r"nvc</td><td>2k</td><td>2.00</td>", html)
 
 
@@ -77,7 +81,7 @@ def test_report_needs_nothing_but_itself(report):
 
 def test_the_same_results_give_the_same_files(report, results, videos, tmp_path):
     again = write_report([results], tmp_path, videos=videos)
-    for name in ("curves.svg", "curves.png", "summary.json", "report.html", "sheet-ann.png"):
+    for name in ("curves.svg", "curves.png", "clips.svg", "clips.png", "summary.json", "report.html", "sheet-ann.png"):
         assert (again.parent / name).read_bytes() == (report.parent / name).read_bytes()
 
 
@@ -112,7 +116,7 @@ def test_a_report_without_nvc_says_what_failed_and_what_is_missing(tmp_path, cap
     (folder / "bob--x264--crf51.json").write_text(json.dumps(failed))
     assert bench.main(["report", str(folder), "-o", str(tmp_path / "report")]) == 0
     html = Path(capsys.readouterr().out.strip()).read_text()
-    assert "Left out, since not every point has them: bob" in html
+    assert "Points left out, since they lack a clip: x264 crf51" in html and "no point of nvc" in html
     assert "1 jobs failed" in html and "out of &lt;memory&gt;" in html
 
 
@@ -138,8 +142,9 @@ def test_player_keeps_videos_in_step_in_a_browser(report):
     sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
         try:
-            # CHROMIUM names a browser that playwright did not install itself.
-            browser = playwright.chromium.launch(executable_path=os.environ.get("CHROMIUM"), args=["--no-sandbox"])
+            # CHROMIUM names a browser; else one on PATH; else the one that playwright installed itself.
+            program = os.environ.get("CHROMIUM") or shutil.which("chromium")
+            browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         except sync_api.Error:
             pytest.skip("no Chromium for playwright")
         page = browser.new_page()

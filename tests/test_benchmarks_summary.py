@@ -55,6 +55,15 @@ def test_a_clip_that_a_point_lacks_is_left_out_everywhere_and_named():
     assert "boom" in table.failed[0]
 
 
+def test_a_point_that_lacks_a_clip_of_the_others_is_left_out_and_named():
+    table = tabulate(
+        [result(clip, "x264", point, 9.0, psnr=25.0) for clip in "ab" for point in ("crf46", "crf51")]
+        + [result("a", "nvc", "3k", 2.0, psnr=20.0)]
+    )
+    assert table.clips == ["a", "b"] and table.incomplete == ["nvc 3k"]
+    assert table.codecs() == ["x264"]
+
+
 def test_a_measurement_that_some_clips_lack_is_the_mean_of_the_others():
     table = tabulate([result("a", "nvc", "3k", 2.0, akd=1.0), result("b", "nvc", "3k", 4.0, akd=None)])
     assert table.points[0].quality == {"akd": 1.0}
