@@ -13,6 +13,7 @@ from typing import BinaryIO
 import numpy as np
 
 from bitstream import Audio, AudioHeader, Limits, UnitType, parse_payload
+from nvc.background_writer import BackgroundWriter
 from nvc.crop import Square
 from nvc.decoder import Decoder
 from nvc.file_encoder import CropMode, FileEncoder
@@ -126,7 +127,10 @@ def decode_file(
     decoder = Decoder(model=model, device=device, view=view, limits=limits)
     rate, side = contents.sequence.frame_rate, contents.sequence.side
     silenced = contents.audio is not None and kind is VideoFormat.Y4M
-    with _video_output(target, kind, side=side, rate=rate, audio=contents.audio, force=force) as writer:
+    with (
+        _video_output(target, kind, side=side, rate=rate, audio=contents.audio, force=force) as direct,
+        BackgroundWriter(direct) as writer,
+    ):
         done = 0
         for unit in file.units():
             if unit.type is UnitType.AUDIO:
