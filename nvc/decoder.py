@@ -20,12 +20,15 @@ from bitstream.stream import Frame as CodedFrame
 from bitstream.stream import FrameKind, StreamDecoder, conceal
 from nvc.device import choose_device
 from nvc.drawing import Drawer, Precision, drawer_for
+from nvc.expression import ExpressionEdit
 from nvc.inference import load_model
 from nvc.models import zoo
 from nvc.models.interface import CodecModel
 from nvc.picture_decoder import PictureRoad, shown_picture
 from nvc.renderer import Picture, Renderer
+from nvc.staging import Staging
 from nvc.statistics import DecoderStatistics
+from nvc.transfer import Transfer
 from nvc.view import View
 
 SHOWN_AS_DECODED = 1  # extension byte of a KEYFRAME unit
@@ -44,6 +47,8 @@ class Decoder:
         model: str | Path | CodecModel | None = None,
         device: str = "auto",
         view: View | None = None,
+        edit: ExpressionEdit | None = None,
+        transfer: Transfer | None = None,
         limits: Limits | None = None,
         precision: str | Precision = Precision.AUTO,
     ) -> None:
@@ -54,11 +59,13 @@ class Decoder:
                 stream names.
             device: ``auto``, ``cpu`` or ``cuda[:N]``.
             view: how to see the head; may be changed between frames by setting ``decoder.view``.
+            edit: what to do to the expression; may be changed by setting ``decoder.edit``.
+            transfer: a portrait to drive with the stream's motion; may be changed by setting ``decoder.transfer``.
             limits: bounds on what a stream may ask for.
             precision: of the convolutions: ``auto``, ``float32`` or ``bfloat16``.
         """
         self.device = choose_device(device)
-        self.view = view
+        self.staging = Staging(view=view, edit=edit, transfer=transfer)
         self._given = None if model is None else load_model(model, self.device)
         self._model = self._given
         self._precision = Precision(precision)
@@ -78,6 +85,34 @@ class Decoder:
         self._last: Picture | None = None
         self._last_coded: CodedFrame | None = None
         self._lost = 0
+        self.staging.restart()
+
+    @property
+    def view(self) -> View | None:
+        """How the head is seen."""
+        return self.staging.view
+
+    @view.setter
+    def view(self, view: View | None) -> None:
+        self.staging.view = view
+
+    @property
+    def edit(self) -> ExpressionEdit | None:
+        """What is done to the expression."""
+        return self.staging.edit
+
+    @edit.setter
+    def edit(self, edit: ExpressionEdit | None) -> None:
+        self.staging.edit = edit
+
+    @property
+    def transfer(self) -> Transfer | None:
+        """The portrait that is driven instead of the stream's own pictures."""
+        return self.staging.transfer
+
+    @transfer.setter
+    def transfer(self, transfer: Transfer | None) -> None:
+        self.staging.transfer = transfer
 
     @property
     def sequence(self) -> Sequence | None:
@@ -187,19 +222,22 @@ class Decoder:
         pictures = late + self._draw_all(coded[:-1])
         if self._renderer is None:
             return pictures
-        self._renderer.add_source(key)
+        self.staging.start(self._renderer.add_source(key))
         spec, side = self._renderer.spec, self._renderer.side
         self._road.start(key, spec=spec, side=side)
-        if as_decoded:
+        if as_decoded and not self.staging.changes:
             return pictures + self._show_all([(coded[-1], shown_picture(key, spec=spec, side=side))])
         return pictures + self._draw_all(coded[-1:])
 
     def _show_all(self, due: list[tuple[CodedFrame, Picture]]) -> list[Picture]:
         """Give out frames with their pictures, those again that were left out before them."""
         pictures: list[Picture] = []
-        for frame, picture in due:
+        for frame, shown in due:
             if self._last_coded is not None and frame.presentation_index <= self._last_coded.presentation_index:
                 continue  # concealed long ago
+            # Pictures that no network drew show the sender's face: where another one is driven, it keeps still.
+            hidden = frame.kind is FrameKind.PICTURE and self.transfer is not None and self._last is not None
+            picture = self._last if hidden and self._last is not None else shown
             pictures += [*self._repeats_before(frame), picture]
             concealed = frame.kind is FrameKind.CONCEALED
             self._last, self._last_coded = picture, frame
@@ -217,7 +255,7 @@ class Decoder:
         held = self._last_coded is not None and all(frame.values == self._last_coded.values for frame in run)
         if self._renderer is None or not run[0].values or (held and run[0].kind is FrameKind.CONCEALED):
             return [] if self._last is None else [self._last] * len(run)
-        return self._renderer.render([frame.values for frame in run], run[0].sources[-1], self.view)
+        return self._renderer.render([frame.values for frame in run], run[0].sources, self.staging)
 
 
 def _same_source(frames: list[CodedFrame]) -> list[list[CodedFrame]]:

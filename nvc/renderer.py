@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence as Values
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,16 +22,9 @@ from nvc.colour import ColourSpec
 from nvc.drawing import Drawer, Picture
 from nvc.models.interface import CodecModel
 from nvc.pose import HeadMotion
+from nvc.source_mix import HeldSource, SourceMixer
+from nvc.staging import Staging
 from nvc.statistics import StageTimes
-from nvc.view import View
-
-
-@dataclass(frozen=True)
-class _Source:
-    """A held key picture, and what drawing needs of it."""
-
-    key: KeyFrame
-    prepared: Any
 
 
 class Renderer:
@@ -63,7 +54,8 @@ class Renderer:
         self._device = device
         self._times = times
         self._steps = frame_steps(sequence)
-        self._sources: dict[int, _Source] = {}
+        self._sources: dict[int, HeldSource] = {}
+        self._mixer = SourceMixer(model, drawer)
 
     @property
     def spec(self) -> ColourSpec:
@@ -75,8 +67,11 @@ class Renderer:
         """Pixels a side of what is drawn."""
         return self._sequence.side
 
-    def add_source(self, key: KeyFrame) -> None:
-        """Hold a key picture's features in its slot. Raises Corrupt for a picture that does not decode."""
+    def add_source(self, key: KeyFrame) -> HeadMotion:
+        """Hold a key picture's features in its slot; returns its head. Raises Corrupt for one that does not decode.
+
+        A picture that takes the place of another one is shown at once, one in a free slot joins those that are held.
+        """
         side = self._sequence.side
         with self._times.stage("key pictures"), torch.inference_mode():
             size = {"width": key.coded_width, "height": key.coded_height}
@@ -84,20 +79,28 @@ class Renderer:
             rgb = colour.resize_rgb(rgb, width=side, height=side)
             offsets = dequantise(np.array(key.canonical), canonical_step(self._sequence)).reshape(-1, 3)
             x_c = self._model.mean_keypoints.float() + torch.from_numpy(offsets).to(self._device)
-            prepared = self._drawer.prepare(rgb, x_c, self._motion([key.values]))
-            self._sources[key.source_slot] = _Source(key, prepared)
+            motion = self._motion([key.values])
+            prepared = self._drawer.prepare(rgb, x_c, motion)
+        if key.source_slot in self._sources:
+            self._mixer.cut()
+        self._sources[key.source_slot] = HeldSource(prepared, x_c, motion)
+        return motion
 
-    def render(self, values: Values[Values[int]], slot: int, view: View | None = None) -> list[Picture]:
-        """Frames for rows of 7 + N integers, drawn from the source in a slot: uint8 [3, S, S] each."""
-        source = self._sources.get(slot)
-        if source is None:
-            raise Corrupt(f"source slot {slot} holds no key picture")
+    def render(self, values: Values[Values[int]], slots: Values[int], staging: Staging | None = None) -> list[Picture]:
+        """Frames for rows of 7 + N integers, drawn from the sources in some slots: uint8 [3, S, S] each."""
+        if missing := [slot for slot in slots if slot not in self._sources]:
+            raise Corrupt(f"source slot {missing[0]} holds no key picture")
         moving = [i for i, row in enumerate(values) if not i or row != values[i - 1]]  # a head at rest is drawn once
         with self._times.stage("drawing"), torch.inference_mode():
             motion = self._motion([values[i] for i in moving])
-            if view is not None:
-                motion = view.apply(motion)
-            pictures = list(self._drawer.draw(source.prepared, motion))
+            portrait = None
+            if staging is not None:
+                portrait = staging.source(self._model, self._device, self._drawer)
+                motion = staging.apply(motion, self._model)
+            if portrait is not None:
+                pictures = list(self._drawer.draw(portrait, motion))
+            else:
+                pictures = self._mixer.pictures(motion, [self._sources[slot] for slot in slots])
         lengths = np.diff([*moving, len(values)])
         return [picture for picture, length in zip(pictures, lengths, strict=True) for _ in range(length)]
 
