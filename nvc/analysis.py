@@ -5,7 +5,8 @@ Nothing is quantised here, so one analysis serves every rate.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 from nvc.colour import Rgb
 from nvc.crop import Square
 from nvc.inference import to_network
-from nvc.key_placement import KeyPlacement, KeyPolicy, Moment
+from nvc.key_placement import SCENE_REASONS, KeyPlacement, KeyPolicy, KeyReason, Moment
 from nvc.models.interface import CodecModel
 from nvc.scenes import CutDetector, Thumbnail, thumbnail
 from nvc.statistics import EncoderStatistics
@@ -23,11 +24,26 @@ from nvc.unit_coder import KeyInput, Vector
 
 @dataclass(frozen=True)
 class FramePlan:
-    """What is to be sent of one frame: ``key`` for a key frame, else ``motion`` ``[7 + N]``, None to hold the last."""
+    """What is known of one frame.
+
+    ``motion``: ``[7 + N]``, or None to hold the last; ``key``: what a key frame needs, where some placement wants one;
+    ``reasons``: why, for each placement, or None; ``face``: whether there is one.
+    """
 
     index: int
     motion: Vector | None = None
     key: KeyInput | None = None
+    reasons: tuple[KeyReason | None, ...] = (None,)
+    face: bool = True
+
+    def is_key(self, placement: int = 0) -> bool:
+        """Whether this is a key frame in one of the placements."""
+        return self.reasons[placement] is not None
+
+    @property
+    def begins_scene(self) -> bool:
+        """Whether what comes has nothing to do with the frames before."""
+        return self.reasons[0] in SCENE_REASONS
 
 
 @dataclass(frozen=True)
@@ -50,14 +66,17 @@ class Analyser:
         *,
         device: torch.device,
         policy: KeyPolicy,
+        others: Sequence[KeyPolicy] = (),
         batch: int = 1,
         statistics: EncoderStatistics | None = None,
     ) -> None:
+        """Set up; ``policy`` is placement 0 of the plans, ``others`` are further ones, which share its scenes."""
         self._model = model
         self._device = device
         self._batch = batch
         self.statistics = statistics or EncoderStatistics()
         self._placement = KeyPlacement(policy)
+        self._others = [KeyPlacement(other) for other in others]
         self._cuts = CutDetector()
         self._waiting: list[_Waiting] = []
         self._square: Square | None = None
@@ -93,22 +112,32 @@ class Analyser:
         return [self._plan(frame, vectors[i], pictures[i : i + 1]) for i, frame in enumerate(waiting)]
 
     def _plan(self, frame: _Waiting, vector: Vector, picture: Tensor) -> FramePlan:
-        reason = self._placement.next(
-            Moment(
-                motion=vector,
-                thumbnail=frame.thumbnail,
-                cut=frame.cut,
-                face=frame.face,
-                new_square=frame.new_square,
-            )
+        moment = Moment(
+            motion=vector,
+            thumbnail=frame.thumbnail,
+            cut=frame.cut,
+            face=frame.face,
+            new_square=frame.new_square,
         )
-        if reason is None:
-            moves = frame.face and self._placement.settled
-            return FramePlan(frame.index, vector if moves else None)
-        self.statistics.key_frames.append((frame.index, reason.value))
-        with self.statistics.stage("motion estimation"), torch.inference_mode():
-            canonical = _finite(self._model.canonical(picture))[0]
-        return FramePlan(frame.index, key=KeyInput(frame.index, frame.picture, canonical, vector, frame.square))
+        reasons = self._reasons(moment)
+        moves = frame.face and self._placement.settled
+        motion, key = vector if moves else None, None
+        if any(reason is not None for reason in reasons):
+            with self.statistics.stage("motion estimation"), torch.inference_mode():
+                canonical = _finite(self._model.canonical(picture))[0]
+            key = KeyInput(frame.index, frame.picture, canonical, vector, frame.square)
+        return FramePlan(frame.index, motion, key, reasons, frame.face)
+
+    def _reasons(self, moment: Moment) -> tuple[KeyReason | None, ...]:
+        first = self._placement.next(moment)
+        reasons = [first]
+        for placement in self._others:
+            if first in SCENE_REASONS:
+                placement.restart(moment)
+                reasons.append(first)
+            else:
+                reasons.append(placement.next(replace(moment, cut=False)))
+        return tuple(reasons)
 
 
 def _finite(values: Tensor) -> Vector:

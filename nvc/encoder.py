@@ -169,7 +169,12 @@ class Encoder:
     def _code(self, plans: list[FramePlan]) -> list[Unit]:
         units: list[Unit] = []
         for plan in plans:
-            units += self._coder.key_frame(plan.key) if plan.key is not None else self._coder.motion(plan.motion)
+            reason = plan.reasons[0]
+            if plan.key is None or reason is None:
+                units += self._coder.motion(plan.motion)
+                continue
+            self.statistics.key_frames.append((plan.index, reason.value))
+            units += self._coder.key_frame(plan.key)
         return units
 
 

@@ -192,5 +192,10 @@ class FileEncoder:
         """Units of the video as they are ready, each time with the index of the frame that has been added."""
         coder = UnitCoder(self._facts, point, metadata=provenance(), statistics=statistics, picture_coder=picture_coder)
         for plan in plans:
-            yield plan.index, coder.key_frame(plan.key) if plan.key is not None else coder.motion(plan.motion)
+            reason = plan.reasons[0]
+            if plan.key is not None and reason is not None:
+                statistics.key_frames.append((plan.index, reason.value))
+                yield plan.index, coder.key_frame(plan.key)
+            else:
+                yield plan.index, coder.motion(plan.motion)
         yield len(plans), coder.flush()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
@@ -63,6 +63,16 @@ class KeyPolicy:
             absent_spacing=max(1, math.ceil(frame_rate)),
         )
 
+    def denser(self, factor: float) -> KeyPolicy:
+        """Bounds that are narrower by a factor (above 1: more key frames), for heads that move."""
+        return replace(
+            self,
+            turn=self.turn / factor,
+            shift=self.shift / factor,
+            zoom=self.zoom / factor,
+            spacing=max(1, round(self.spacing / factor)),
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
@@ -81,6 +91,10 @@ class Moment:
     cut: bool = False
     face: bool = True
     new_square: bool = False
+
+
+SCENE_REASONS = frozenset({KeyReason.FIRST, KeyReason.SCENE_CUT, KeyReason.CROP, KeyReason.FACE, KeyReason.REQUEST})
+"""Reasons that have nothing to do with how far the head has moved."""
 
 
 class KeyPlacement:
@@ -103,6 +117,11 @@ class KeyPlacement:
         """Make the next frame a key frame (a receiver has lost its own)."""
         self._requested = True
 
+    def restart(self, moment: Moment) -> None:
+        """A key frame is made here for a reason of somebody else's."""
+        self._key, self._since, self._away = moment, 0, 0
+        self._requested = self._cut_due = False
+
     def next(self, moment: Moment) -> KeyReason | None:
         """Look at the next frame: why it must be a key frame, or None. It is taken to become one."""
         self._since += 1
@@ -111,8 +130,7 @@ class KeyPlacement:
         self._away = self._away + 1 if far else 0
         reason = self._reason(moment)
         if reason is not None:
-            self._key, self._since, self._away = moment, 0, 0
-            self._requested = self._cut_due = False
+            self.restart(moment)
         return reason
 
     def _reason(self, moment: Moment) -> KeyReason | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -35,14 +35,15 @@ class EncoderStatistics(StageTimes):
     key_frames: list[tuple[int, str]] = field(default_factory=list)
     frame_bytes: list[int] = field(default_factory=list)
 
-    def count(self, unit: Unit, *, frames: int) -> None:
-        """Count a unit that carries so many frames."""
+    def count(self, unit: Unit, *, frames: int, shares: Sequence[int] | None = None) -> None:
+        """Count a unit that carries so many frames; ``shares``: bytes that each surely takes, else they share alike."""
         size = len(unit.to_bytes())
         name = getattr(unit.type, "name", str(unit.type))
         self.bytes_by_type[name] = self.bytes_by_type.get(name, 0) + size
         if frames:
-            share, rest = divmod(size, frames)
-            self.frame_bytes += [share + (k < rest) for k in range(frames)]
+            known = list(shares or [0] * frames)
+            share, rest = divmod(size - sum(known), frames)
+            self.frame_bytes += [known[k] + share + (k < rest) for k in range(frames)]
 
 
 @dataclass

@@ -18,6 +18,7 @@ from bitstream import (
     Metadata,
     MotionCrc,
     MotionEncoder,
+    Picture,
     Resync,
     Sequence,
     Unit,
@@ -30,6 +31,8 @@ from nvc.rate import CodingPoint
 from nvc.statistics import EncoderStatistics
 
 Vector = NDArray[np.float32]
+
+SHOWN_AS_DECODED = 1  # extension byte of a KEYFRAME unit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,23 +99,59 @@ class UnitCoder:
 
     def key_frame(self, key: KeyInput) -> list[Unit]:
         """Pending motion, then the key frame, with a SEQUENCE before it where one is due."""
+        units, sequence = self._begin(key.index, key.square)
+        return [*units, self._start(self._key_unit(key, sequence))]
+
+    def start_pictures(self, first: bytes, *, index: int, side: int, square: Square) -> list[Unit]:
+        """Pending motion, then a key frame that is shown as decoded; :meth:`more_pictures` go on from it.
+
+        ``first``: the first picture of an H.264 stream, ``side``: its pixels a side, ``square``: what it shows.
+        """
+        units, sequence = self._begin(index, square)
+        key = KeyFrame(
+            presentation_index=index,
+            coded_width=side,
+            coded_height=side,
+            canonical=(0,) * (3 * sequence.keypoint_count),
+            pose=(0,) * POSE_COUNT,
+            expression=(0,) * sequence.expression_count,
+            picture=first,
+        )
+        return [*units, self._start(key, extension=SHOWN_AS_DECODED)]
+
+    def more_pictures(self, coded: list[bytes]) -> list[Unit]:
+        """The pictures that follow in decoding order, as many a unit as motion has frames."""
+        units: list[Unit] = []
+        group = self._facts.group
+        for part in (coded[at : at + group] for at in range(0, len(coded), group)):
+            unit = Picture(presentation_index=self._next_index, picture_count=len(part), picture=b"".join(part))
+            self._next_index += len(part)
+            units.append(bitstream.make_unit(unit))
+            self.statistics.count(units[-1], frames=len(part), shares=[len(data) for data in part])
+        return units
+
+    def _begin(self, index: int, square: Square) -> tuple[list[Unit], Sequence]:
+        """What goes before a key frame, and the SEQUENCE that holds for it."""
         units = self.flush()
-        self._next_index = self._key_index = key.index
+        self._next_index = self._key_index = index
         units += self._mark()
         if self._metadata is not None:
             units.append(self._counted(bitstream.make_unit(self._metadata)))
             self._metadata = None
-        sequence = self._sequence_for(key.square)
+        sequence = self._sequence_for(square)
         if sequence != self._sequence or self._facts.live:
             units.append(self._counted(bitstream.make_unit(sequence)))
         if sequence != self._sequence:
             self._sequence, self._motion = sequence, MotionEncoder(sequence)
             self._steps = bitstream.frame_steps(sequence)
-        coded = self._key_unit(key, sequence)
-        self._motion_encoder().start(coded)
-        self._last = np.array(coded.values, dtype=np.int32)
+        return units, sequence
+
+    def _start(self, key: KeyFrame, *, extension: int | None = None) -> Unit:
+        """A key frame's unit; motion goes on from it."""
+        self._motion_encoder().start(key)
+        self._last = np.array(key.values, dtype=np.int32)
         self._next_index += 1
-        return [*units, self._counted(bitstream.make_unit(coded), frames=1)]
+        return self._counted(Unit(UnitType.KEYFRAME, key.to_payload(), extension=extension), frames=1)
 
     def _key_unit(self, key: KeyInput, sequence: Sequence) -> KeyFrame:
         integers = bitstream.quantise(key.motion, self._steps)
