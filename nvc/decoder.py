@@ -120,6 +120,11 @@ class Decoder:
         return self._stream.sequence
 
     @property
+    def key(self) -> KeyFrame | None:
+        """The last key frame."""
+        return self._stream.key
+
+    @property
     def ended(self) -> bool:
         """Whether the END unit has come."""
         return self._reader.ended
@@ -170,14 +175,18 @@ class Decoder:
         """
         self._reader.close()
 
+    def damage(self) -> None:
+        """Say that something was lost: motion waits for a key frame or a RESYNC, as after :meth:`conceal`."""
+        self._stream.damage()
+        self._road.forget()
+
     def conceal(self) -> Picture | None:
         """A packet was lost: the frame to show instead of its first, or None before the first key frame.
 
         The last motion is held for five frames and then turns towards the key frame, whose picture shows it best.
         Call it once for every frame that is missing; those frames are not given out again if they come late.
         """
-        self._stream.damage()
-        self._road.forget()
+        self.damage()
         key, last = self._stream.key, self._last_coded
         if key is None or last is None or not last.values:
             return self._last
