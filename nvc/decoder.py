@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+from torch import Tensor
+
 from bitstream import (
     BitstreamError,
     KeyFrame,
@@ -85,6 +87,7 @@ class Decoder:
         self._last: Picture | None = None
         self._last_coded: CodedFrame | None = None
         self._lost = 0
+        self._track: Tensor | None = None
         self.staging.restart()
 
     @property
@@ -113,6 +116,13 @@ class Decoder:
     @transfer.setter
     def transfer(self, transfer: Transfer | None) -> None:
         self.staging.transfer = transfer
+
+    def foresee(self, track: Tensor) -> None:
+        """Say what all motion of the stream will be, [T, 7 + N] as `nvc.motion_track` reads it from a file.
+
+        It tells what the face at rest is, for editing, and which frame a portrait should stand for.
+        """
+        self._track = track
 
     @property
     def sequence(self) -> Sequence | None:
@@ -200,6 +210,8 @@ class Decoder:
         if sequence is None or sequence is self._drawn_sequence:
             return
         model = self._fitting_model(sequence)
+        if self._track is not None:
+            self.staging.foresee(self._track, model.config.expression)
         if self._drawer is None:
             self._drawer = drawer_for(model, self.device, precision=self._precision)
         self._renderer = Renderer(model, sequence, self.device, self.statistics, self._drawer)

@@ -16,12 +16,17 @@ from bitstream import Audio, AudioHeader, Limits, UnitType, parse_payload
 from nvc.background_writer import BackgroundWriter
 from nvc.crop import Square
 from nvc.decoder import Decoder
+from nvc.expression import ExpressionEdit
 from nvc.file_encoder import CropMode, FileEncoder
 from nvc.models import zoo
 from nvc.models.interface import CodecModel
+from nvc.motion_choice import DEFAULT_RDO
+from nvc.motion_track import motion_track
 from nvc.nvc_file import NvcFile
 from nvc.output import new_file
 from nvc.reports import DecodeReport, EncodeReport
+from nvc.synthetic import synthetic_tags
+from nvc.transfer import Transfer
 from nvc.video import VideoReader
 from nvc.video_writer import ContainerWriter, VideoFormat, VideoWriter, Y4mWriter, format_of_name
 from nvc.view import View
@@ -48,6 +53,7 @@ def encode_file(
     audio: bool = True,
     error_resilient: bool = False,
     synthetic: bool = False,
+    motion_rdo: float = DEFAULT_RDO,
     force: bool = False,
     progress: Progress = _silent,
 ) -> EncodeReport:
@@ -64,7 +70,8 @@ def encode_file(
         device: ``auto``, ``cpu`` or ``cuda[:N]``.
         audio: carry the audio track along.
         error_resilient: motion units do not depend on each other; costs bytes.
-        synthetic: mark the file as synthetic media.
+        synthetic: mark the file as synthetic media; a video whose tags say that it is, is marked anyway.
+        motion_rdo: how much motion may be missed to save a bit, 0 (round every value) to 4.
         force: replace ``target`` if it exists.
         progress: see Progress.
 
@@ -74,9 +81,10 @@ def encode_file(
         WeightsError, DeviceUnavailable: no such model or device.
     """
     began = time.perf_counter()
+    reader = VideoReader(source)
     with _binary_output(target, force=force) as file:
         encoder = FileEncoder(
-            VideoReader(source),
+            reader,
             bitrate=bitrate,
             quality=quality,
             crop=crop,
@@ -84,7 +92,8 @@ def encode_file(
             model=model,
             device=device,
             error_resilient=error_resilient,
-            synthetic=synthetic,
+            synthetic=synthetic or reader.synthetic,
+            motion_rdo=motion_rdo,
             progress=progress,
         )
         return encoder.write(file, audio=audio, began=began)
@@ -97,6 +106,8 @@ def decode_file(
     model: str | Path | CodecModel | None = None,
     device: str = "auto",
     view: View | None = None,
+    edit: ExpressionEdit | None = None,
+    transfer: Transfer | None = None,
     limits: Limits | None = None,
     force: bool = False,
     progress: Progress = _silent,
@@ -110,6 +121,9 @@ def decode_file(
         model: to use instead of looking up the one that the file names; it must be that one.
         device: ``auto``, ``cpu`` or ``cuda[:N]``.
         view: see the head from another side.
+        edit: what to do to the expression.
+        transfer: a portrait to drive with the file's motion. Such output, and that of a file that is marked as
+            synthetic media, says so in its tags.
         limits: bounds on what the file may ask for.
         force: replace ``target`` if it exists.
         progress: see Progress.
@@ -124,11 +138,15 @@ def decode_file(
     kind = format_of_name(target) if isinstance(target, (str, os.PathLike)) else VideoFormat.Y4M
     file = NvcFile(source, limits=limits)
     contents = file.contents()
-    decoder = Decoder(model=model, device=device, view=view, limits=limits)
+    decoder = Decoder(model=model, device=device, view=view, edit=edit, transfer=transfer, limits=limits)
+    made_by = decoder.staging.what
+    if decoder.staging.synthetic:
+        decoder.foresee(motion_track(file, limits=limits))
+    tags = synthetic_tags(made_by) if made_by or contents.sequence.synthetic else {}
     rate, side = contents.sequence.frame_rate, contents.sequence.side
     silenced = contents.audio is not None and kind is VideoFormat.Y4M
     with (
-        _video_output(target, kind, side=side, rate=rate, audio=contents.audio, force=force) as direct,
+        _video_output(target, kind, side=side, rate=rate, audio=contents.audio, tags=tags, force=force) as direct,
         BackgroundWriter(direct) as writer,
     ):
         done = 0
@@ -151,6 +169,7 @@ def decode_file(
         size=os.path.getsize(source),
         seconds=time.perf_counter() - began,
         seconds_by_stage=decoder.statistics.seconds_by_stage,
+        synthetic=bool(tags),
         warnings=("y4m has no place for the audio, which is left out",) if silenced else (),
     )
 
@@ -172,14 +191,15 @@ def _video_output(
     side: int,
     rate: Fraction,
     audio: AudioHeader | None,
+    tags: dict[str, str],
     force: bool,
 ) -> Iterator[VideoWriter]:
     if not isinstance(target, (str, os.PathLike)):
-        yield Y4mWriter(target, width=side, height=side, frame_rate=rate)
+        yield Y4mWriter(target, width=side, height=side, frame_rate=rate, synthetic=bool(tags))
         return
     with new_file(target, force=force) as path:
         if kind is VideoFormat.Y4M:
             with open(path, "wb") as file:
-                yield Y4mWriter(file, width=side, height=side, frame_rate=rate)
+                yield Y4mWriter(file, width=side, height=side, frame_rate=rate, synthetic=bool(tags))
         else:
-            yield ContainerWriter(path, kind, width=side, height=side, frame_rate=rate, audio=audio)
+            yield ContainerWriter(path, kind, width=side, height=side, frame_rate=rate, audio=audio, tags=tags)

@@ -75,13 +75,14 @@ class EncodeReport:
 
 @dataclass(frozen=True)
 class DecodeReport:
-    """A decoded file; ``size``: bytes of the coded one."""
+    """A decoded file; ``size``: bytes of the coded one; ``synthetic``: whether the output says that it is."""
 
     frames: int
     frame_rate: Fraction
     size: int
     seconds: float
     seconds_by_stage: dict[str, float]
+    synthetic: bool = False
     warnings: tuple[str, ...] = ()
 
     def summary(self) -> str:
@@ -97,6 +98,7 @@ class DecodeReport:
             "file_bytes": self.size,
             "seconds": round(self.seconds, 3),
             "ms_per_frame_by_stage": _per_frame(self.seconds_by_stage, self.frames),
+            "synthetic": self.synthetic,
             "warnings": list(self.warnings),
         }
 

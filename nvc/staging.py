@@ -11,7 +11,7 @@ from nvc.drawing import Drawer
 from nvc.expression import ControlSpace, ExpressionEdit, ExpressionEditor
 from nvc.models.interface import CodecModel
 from nvc.pose import POSE_COUNT, HeadMotion
-from nvc.transfer import Portrait, Retarget, Transfer
+from nvc.transfer import Alignment, Portrait, Retarget, Transfer, best_frame
 from nvc.view import View
 
 _UNCHANGED = ExpressionEdit()
@@ -26,7 +26,6 @@ class Staging:
         view: View | None = None,
         edit: ExpressionEdit | None = None,
         transfer: Transfer | None = None,
-        rest: Tensor | None = None,
     ) -> None:
         """Set up.
 
@@ -34,16 +33,25 @@ class Staging:
             view: how to see the head.
             edit: what to do to the expression.
             transfer: a portrait to drive.
-            rest: coefficients [N] of the face at rest; by default the first key picture's.
         """
-        self.view, self.edit, self.transfer, self.rest = view, edit, transfer, rest
+        self.view, self.edit, self.transfer = view, edit, transfer
         self._first: HeadMotion | None = None
+        self._track: HeadMotion | None = None
+        self._rest: Tensor | None = None
         self._space: ControlSpace | None = None
         self._portrait: tuple[Transfer, Portrait, Any] | None = None
 
     def restart(self) -> None:
         """Another stream begins: its first key frame is what rest and reference are by default."""
-        self._first = None
+        self._first = self._track = self._rest = None
+
+    def foresee(self, track: Tensor, expression: int) -> None:
+        """All motion of the stream, [T, 7 + n]: tells the face at rest, and the frame most like a portrait.
+
+        ``expression``: coefficients N that the model has; those that the stream leaves out are 0.
+        """
+        padded = torch.nn.functional.pad(track.float(), (0, POSE_COUNT + expression - track.shape[1]))
+        self._track, self._rest = (HeadMotion.from_vector(padded) if len(padded) else None), None
 
     @property
     def changes(self) -> bool:
@@ -88,17 +96,25 @@ class Staging:
     def _edited(self, motion: HeadMotion, model: CodecModel) -> HeadMotion:
         if self._space is None:
             self._space = ControlSpace.of(model)
-        rest = self.rest
-        if rest is None:
-            rest = motion.expression[0] if self._first is None else self._first.expression[0]
-        return ExpressionEditor(self.edit or _UNCHANGED, self._space, rest).apply(motion)
+        if self._rest is None:
+            known = self._track or self._first or motion[:1]
+            self._rest = self._space.rest_of(known.expression.float().cpu())
+        return ExpressionEditor(self.edit or _UNCHANGED, self._space, self._rest).apply(motion)
 
     def _retargeted(self, motion: HeadMotion, transfer: Transfer, portrait: Portrait) -> HeadMotion:
         if transfer.reference is not None:
             reference = HeadMotion.from_vector(transfer.reference[None].to(motion.angles))
+        elif self._track is not None and transfer.align is Alignment.BEST:
+            best = best_frame(self._track, _on_cpu(portrait.motion))
+            reference = self._track[best : best + 1]
         else:
-            reference = motion[:1] if self._first is None else self._first
+            reference = self._first or motion[:1]
         found, wanted = reference.expression.shape[1], portrait.motion.expression.shape[1]
         if found != wanted:
             raise ValueError(f"a reference has {POSE_COUNT + wanted} numbers, not {POSE_COUNT + found}")
+        reference = HeadMotion.from_vector(reference.vector().to(motion.angles))
         return Retarget(transfer.mode, portrait.motion, reference).apply(motion)
+
+
+def _on_cpu(motion: HeadMotion) -> HeadMotion:
+    return HeadMotion.from_vector(motion.vector().cpu())

@@ -46,11 +46,13 @@ class Alignment(Enum):
 class Transfer:
     """A request: drive this portrait, uint8 [H, W, 3] square RGB, with the stream's motion.
 
-    ``reference``: motion [7 + N] of the driver's frame that the portrait stands for; None for its first frame.
+    ``align``: which frame of the driver the portrait stands for; the best one can only be found where all motion is
+    known beforehand (`Decoder.foresee`), else it is the first. ``reference``: motion [7 + N] of that frame, if known.
     """
 
     portrait: Rgb
     mode: TransferMode = TransferMode.RELATIVE
+    align: Alignment = Alignment.BEST
     reference: Tensor | None = None
 
     def __post_init__(self) -> None:

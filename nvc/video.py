@@ -24,6 +24,7 @@ from nvc import timing
 from nvc.audio import UnsupportedAudio, header_of
 from nvc.colour import Rgb
 from nvc.source_frame import Cropper, SourceFrame, Upright, orientation_of
+from nvc.synthetic import is_synthetic
 from nvc.timing import Timing
 
 log = logging.getLogger(__name__)
@@ -124,6 +125,7 @@ class VideoReader:
         times: list[Fraction | None] = []
         with self._open() as container:
             stream = self._video_stream(container)
+            self.synthetic = is_synthetic(container.metadata)  #: whether its tags say that it is synthetic media
             try:
                 for packet in container.demux(stream):
                     if packet.size and not packet.is_discard:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from enum import Enum
 from fractions import Fraction
 from pathlib import Path
@@ -63,10 +64,12 @@ class ContainerWriter:
         height: int,
         frame_rate: Fraction,
         audio: AudioHeader | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> None:
         name = "matroska" if kind is VideoFormat.MKV else "mp4"
         options = {"movflags": "+faststart"} if kind is VideoFormat.MP4 else {}
         self._output = av.open(os.fspath(path), "w", format=name, container_options=options)
+        self._output.metadata.update(tags or {})
         self._audio = audio
         self._frames = 0
         try:
@@ -127,11 +130,14 @@ class ContainerWriter:
 class Y4mWriter:
     """YUV4MPEG to an open binary file, in 4:4:4 with the matrix that readers assume for its size. Audio is dropped."""
 
-    def __init__(self, file: BinaryIO, *, width: int, height: int, frame_rate: Fraction) -> None:
+    def __init__(
+        self, file: BinaryIO, *, width: int, height: int, frame_rate: Fraction, synthetic: bool = False
+    ) -> None:
         self._file = file
         self._spec = ColourSpec(colour.default_matrix(height), full_range=False)
         rate = f"{frame_rate.numerator}:{frame_rate.denominator}"
-        file.write(f"YUV4MPEG2 W{width} H{height} F{rate} Ip A1:1 C444 XCOLORRANGE=LIMITED\n".encode())
+        mark = " XSYNTHETIC_MEDIA=1" if synthetic else ""
+        file.write(f"YUV4MPEG2 W{width} H{height} F{rate} Ip A1:1 C444 XCOLORRANGE=LIMITED{mark}\n".encode())
 
     def write(self, rgb: Rgb) -> None:
         """The next frame, uint8 ``[height, width, 3]``."""

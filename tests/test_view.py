@@ -56,3 +56,9 @@ def test_a_shift_moves_the_head() -> None:
 def test_views_out_of_range_are_refused(view: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be"):
         View(**view)
+
+
+def test_far_views_are_warned_of_and_near_ones_not() -> None:
+    assert View(yaw=30, pitch=-20, roll=45, x=0.5).warnings() == ()
+    assert len(View(yaw=-31, roll=60, y=-0.6).warnings()) == 3
+    assert "likeness" in View(pitch=25).warnings()[0]

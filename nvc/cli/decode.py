@@ -5,16 +5,20 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from nvc.cli.console import Console, add_common_options, check_outputs, input_path, output_of, write_stats
 from nvc.cli.exits import run
+from nvc.cli.square import crop_of
 from nvc.output import check_new
+
+if TYPE_CHECKING:
+    from nvc.transfer import Transfer
 
 _EXITS = (
     "exit codes: 0 done, 1 cannot read or write, 2 usage, 3 not a valid file or a truncated one, "
     "4 another version, profile or model, 5 no such device or out of memory"
 )
-_FAR_YAW, _FAR_PITCH = 30.0, 20.0  # degrees beyond which much of the head would have to be invented
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,20 +49,63 @@ def _parser() -> argparse.ArgumentParser:
         view.add_argument(f"--{name}", type=float, default=0.0, metavar="DEG", help=f"turn the head {what}")
     view.add_argument("--translate", type=_pair, default=(0.0, 0.0), metavar="X,Y", help="shift it, in half pictures")
     view.add_argument("--frontal", action="store_true", help="hold the head frontal while the expression plays")
+    _add_transfer(parser)
+    _add_editing(parser)
     add_common_options(parser)
     return parser
+
+
+def _add_transfer(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("motion transfer (the output is marked as synthetic media)")
+    group.add_argument("--source", metavar="IMAGE", help="drive this portrait instead of the person in the file")
+    group.add_argument(
+        "--transfer",
+        choices=("absolute", "relative"),
+        default="relative",
+        help="pose and expression as they are, or what changes (default: relative)",
+    )
+    group.add_argument(
+        "--align",
+        choices=("best", "first"),
+        default="best",
+        help="the portrait stands for the frame most like it, or for the first one (default: best)",
+    )
+    group.add_argument(
+        "--source-crop",
+        type=crop_of,
+        default="auto",
+        metavar="auto|none|X,Y,SIDE",
+        help="look for the face, take a square portrait whole, or take this square (default: auto)",
+    )
+
+
+def _add_editing(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("expression (the output is marked as synthetic media)")
+    group.add_argument(
+        "--expression",
+        metavar="NAME=AMOUNT,...",
+        default="",
+        help="set (=) or add (+=, -=) smile, jaw, pucker, brow, blink, blink_left, blink_right, gaze_x, gaze_y",
+    )
+    strength = group.add_mutually_exclusive_group()
+    strength.add_argument("--neutralise", action="store_true", help="hold the face at rest while the head moves")
+    strength.add_argument(
+        "--exaggerate", type=float, default=1.0, metavar="FACTOR", help="strengthen expressions, 0 to 3"
+    )
 
 
 def _decode(options: argparse.Namespace, console: Console) -> None:
     if options.stats is not None:
         check_new(options.stats, force=options.force)
+    from nvc.expression import ExpressionEdit
     from nvc.files import decode_file
     from nvc.view import View
 
     x, y = options.translate
     view = View(options.yaw, options.pitch, options.roll, x, y, options.frontal)
-    if abs(options.yaw) > _FAR_YAW or abs(options.pitch) > _FAR_PITCH:
-        console.warn([f"beyond {_FAR_YAW:g} degrees of yaw or {_FAR_PITCH:g} of pitch heads lose their likeness"])
+    strength = 0.0 if options.neutralise else options.exaggerate
+    edit = ExpressionEdit.parse(options.expression, strength=strength)
+    console.warn([*view.warnings(), *edit.warnings()])
     with input_path(options.input) as source:
         report = decode_file(
             source,
@@ -66,6 +113,8 @@ def _decode(options: argparse.Namespace, console: Console) -> None:
             model=options.model,
             device=options.device,
             view=None if view == View() else view,
+            edit=None if edit == ExpressionEdit() else edit,
+            transfer=_transfer(options),
             force=options.force,
             progress=console.progress,
         )
@@ -75,6 +124,15 @@ def _decode(options: argparse.Namespace, console: Console) -> None:
     for stage, seconds in report.seconds_by_stage.items():
         console.detail(f"{stage}: {1000 * seconds / max(1, report.frames):.1f} ms a frame")
     console.say(f"{options.output}: {report.summary()}")
+
+
+def _transfer(options: argparse.Namespace) -> Transfer | None:
+    if options.source is None:
+        return None
+    from nvc.transfer import Alignment, Transfer, TransferMode, read_portrait
+
+    portrait = read_portrait(options.source, crop=options.source_crop)
+    return Transfer(portrait, TransferMode(options.transfer), Alignment(options.align))
 
 
 def _pair(text: str) -> tuple[float, float]:
