@@ -65,8 +65,8 @@ def headline_table(equal: Sequence[EqualQuality], own: Sequence[Point]) -> str:
     note = paragraphs(
         [
             "The rate in kbit/s, all bytes counted, at which each codec reaches the quality that nvc has at the rate "
-            "in the column's head, and in brackets how many times nvc's rate that is. <: even its lowest point is better, "
-            "so it would need at most this; >: even its best measured point is worse."
+            "in the column's head, and in brackets how many times nvc's rate that is. <: even its lowest point is "
+            "better, so it would need at most this; >: even its best measured point is worse."
         ]
     )
     header = ["codec", *[f"{name} at {point.kbps:.2f}" for point, name in columns]]
