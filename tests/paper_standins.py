@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
-from nvc.models.paper_config import PaperConfig
+from nvc.models.discriminator import DISCRIMINATORS, DiscriminatorConfig
+from nvc.models.paper_config import PAPER_PRESETS, FlowOrder, PaperConfig
+from nvc.models.prior import PRIOR_PRESETS, PriorConfig
+from nvc.models.prior_face import LANDMARKS
 
 TINY_PAPER = PaperConfig(
     name="tiny-paper",
@@ -40,3 +45,23 @@ class StandInBackbone(nn.Module):
     def forward(self, pictures: Tensor) -> list[Tensor]:
         """Pictures [B, 3, H, W] to five maps [B, 6, H / 2, W / 2]."""
         return [nn.functional.conv2d(pictures, k, stride=2, padding=1).relu() for k in self.kernels]
+
+
+TINY_PRIOR = PriorConfig(
+    name="tiny-prior",
+    paper=replace(TINY_PAPER, name="tiny-prior", keypoints=len(LANDMARKS), flow=FlowOrder.ZEROTH),
+    expression=6,
+    features=8,
+    channels=(8, 8, 8),
+    middle=2,
+    hidden=4,
+    face_channels=(4, 8, 8, 8, 8),
+    face_embedding=16,
+)
+TINY_JUDGE = DiscriminatorConfig(channels=(4, 8), strided=2, scales=2)
+
+
+def register_tiny_presets() -> None:
+    """Make ``tiny-paper`` and ``tiny-prior`` known by name in this process, with their discriminators."""
+    PAPER_PRESETS["tiny-paper"], PRIOR_PRESETS["tiny-prior"] = TINY_PAPER, TINY_PRIOR
+    DISCRIMINATORS["tiny-paper"] = DISCRIMINATORS["tiny-prior"] = TINY_JUDGE

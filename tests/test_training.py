@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from training_pack import SIDE, mean_face, moving_landmarks, write_pack
+from training_processes import train_in_two_processes
 
 from nvc.cli import train as train_cli
 from nvc.models import zoo
@@ -207,17 +204,6 @@ def test_nvc_train_without_data_is_one_line_and_exit_1(tmp_path: Path, capsys: p
 
 
 def test_two_processes_train_one_model(pack: Path, tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    command = [sys.executable, "-m", "nvc.cli.train", *_arguments(pack, _recipe_file(tmp_path), tmp_path / "out")]
-    workers = []
-    for rank in range(2):
-        env = os.environ | {
-            "WORLD_SIZE": "2", "RANK": str(rank), "LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1",
-            "MASTER_PORT": port, "OMP_NUM_THREADS": "1",
-        }  # fmt: skip
-        workers.append(subprocess.Popen(command, env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL))
-    errors = [worker.communicate(timeout=240)[1].decode() for worker in workers]
-    assert [worker.returncode for worker in workers] == [0, 0], errors
+    arguments = _arguments(pack, _recipe_file(tmp_path), tmp_path / "out")
+    train_in_two_processes(["-m", "nvc.cli.train", *arguments])
     assert zoo.load(tmp_path / "out" / "w.safetensors").model_id

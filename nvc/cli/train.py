@@ -15,7 +15,7 @@ import torch.distributed as dist
 from nvc.models import zoo
 from nvc.training.backbone import load_backbone
 from nvc.training.data import PackedClips
-from nvc.training.kinds import label_sizes, task_for
+from nvc.training.kinds import label_index, label_sizes, task_for
 from nvc.training.loop import Trainer
 from nvc.training.recipe import load_recipe
 from nvc.training.state import TrainingState
@@ -86,7 +86,8 @@ def _run(args: argparse.Namespace) -> int:
     validate = None
     if args.val is not None:
         args.out.mkdir(parents=True, exist_ok=True)
-        validate = Validator(PackedClips(args.val, shape=data.shape), backbone, args.out)
+        people = PackedClips(args.val, shape=data.shape)
+        validate = Validator(people, backbone, args.out, index=label_index(recipe.model))
     trainer = Trainer(recipe, data, task_for(recipe.model, backbone, face), args.out, device=device)
     state = trainer.run(validate=validate, max_minutes=args.max_minutes, report=_print_row)
     if args.export is not None and (not dist.is_initialized() or dist.get_rank() == 0):

@@ -9,6 +9,7 @@ from nvc.training.backbone import paper_perceptual
 from nvc.training.labels import KEYPOINTS
 from nvc.training.losses import SqueezeFeatures
 from nvc.training.paper_task import PaperTask
+from nvc.training.prior import LANDMARK_INDEX
 from nvc.training.prior_task import PriorTask
 from nvc.training.task import LiteTask, Task
 from nvc.training.vgg import VggFeatures
@@ -29,6 +30,13 @@ def label_sizes(preset: str) -> tuple[int, int]:
     if preset in PAPER_PRESETS:
         return len(KEYPOINTS), _POSE_LABELS
     raise _unknown(preset)
+
+
+def label_index(preset: str) -> tuple[int, ...] | None:
+    """Which of the labels' keypoints are the model's own; None where it has others, as the paper's has."""
+    if preset in PAPER_PRESETS:
+        return None
+    return LANDMARK_INDEX if preset in PRIOR_PRESETS else tuple(range(len(KEYPOINTS)))
 
 
 def task_for(preset: str, backbone: SqueezeFeatures | VggFeatures, face: VggFeatures | None = None) -> Task:

@@ -21,6 +21,8 @@ from nvc.training.recipe import Recipe, Stage
 TZ = 5
 """Place of t_z in a motion vector: depth of the head, which nothing in a picture shows."""
 
+_SINGULAR = ("parametrizations.weight.0._u", "parametrizations.weight.0._v")
+
 
 @dataclass(frozen=True)
 class JudgePlan:
@@ -94,11 +96,15 @@ class TrainingState:
 
     @torch.no_grad()
     def update_average(self, decay: float) -> None:
-        """Move the average towards the model; statistics are averaged as weights are, counts copied."""
+        """Move the average towards the model; statistics are averaged as weights are, counts copied.
+
+        So are the singular vectors of spectral norm: they belong to the weights as they are now, and an average of
+        them would not be of unit length.
+        """
         decay = min(decay, (self.step + 1) / (self.step + 10))
         new = self.model.state_dict()
         for name, value in self.average.state_dict().items():
-            if value.dtype.is_floating_point:
+            if value.dtype.is_floating_point and not name.endswith(_SINGULAR):
                 value.lerp_(new[name].to(value.dtype), 1 - decay)
             else:
                 value.copy_(new[name])

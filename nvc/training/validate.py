@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,10 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nvc.models.model import Model
+from nvc.models.interface import CodecModel
 from nvc.pose import HeadMotion, keypoints
 from nvc.training.data import PackedClips
+from nvc.training.labels import KEYPOINTS
 from nvc.training.losses import SqueezeFeatures, perceptual_distance
+from nvc.training.vgg import VggFeatures
 
 _BATCH = 8
 
@@ -41,14 +45,34 @@ def fixed_pairs(data: PackedClips, *, every: int) -> list[Pair]:
 
 
 class Validator:
-    """Computes PSNR, perceptual distance and keypoint error over fixed pairs, and draws a sheet."""
+    """Computes PSNR, perceptual distance and errors of motion over fixed pairs, and draws a sheet."""
 
-    def __init__(self, data: PackedClips, features: SqueezeFeatures, folder: Path, *, every: int = 40) -> None:
+    def __init__(
+        self,
+        data: PackedClips,
+        features: SqueezeFeatures | VggFeatures,
+        folder: Path,
+        *,
+        every: int = 40,
+        index: Sequence[int] | None = tuple(range(len(KEYPOINTS))),
+    ) -> None:
+        """Set up.
+
+        Args:
+            data: clips of people who are not trained on.
+            features: perceptual backbone.
+            folder: where the sheet goes.
+            every: one frame in this many is drawn.
+            index: which of the labels' keypoints are the model's, those past the labels' last one left out; None for
+                a model with keypoints of its own, which labels cannot drive.
+        """
         self.data, self.features, self.folder = data, features, folder
+        labelled = data.labels[0].x_c.shape[1]
+        self.index = None if index is None else [i for i in index if i < labelled]
         self.pairs = fixed_pairs(data, every=every)
 
     @torch.no_grad()
-    def __call__(self, model: Model, side: int) -> dict[str, float]:
+    def __call__(self, model: CodecModel, side: int) -> dict[str, float]:
         """Figures of ``model`` (in evaluation mode) at ``side`` pixels; writes ``sheet.png``."""
         totals: dict[str, list[float]] = {}
         rows = []
@@ -74,16 +98,19 @@ class Validator:
         return {f"val_{k}": round(float(np.mean(v)), 4) for k, v in totals.items()}
 
     def _motions(
-        self, model: Model, pair: Pair, clean: Tensor, driving: Tensor
+        self, model: CodecModel, pair: Pair, clean: Tensor, driving: Tensor
     ) -> dict[str, tuple[Tensor, HeadMotion, HeadMotion]]:
+        codec = (model.canonical(clean), model.estimate(clean), model.estimate(driving))
+        if self.index is None:
+            return {"codec": codec}
         labels = self.data.labels[0]
         return {
             "labels": (
-                labels.x_c[pair.source][None],
+                labels.x_c[pair.source][None, self.index],
                 HeadMotion.from_vector(labels.vector[pair.source][None]),
                 HeadMotion.from_vector(labels.vector[list(pair.driving)]),
             ),
-            "codec": (model.canonical(clean), model.estimate(clean), model.estimate(driving)),
+            "codec": codec,
         }
 
     def _figures(self, drawn: Tensor, driving: Tensor) -> dict[str, float]:
@@ -94,18 +121,24 @@ class Validator:
         ]
         return {"psnr": float((-10 * error.log10()).mean()), "perceptual": float(np.mean(distances))}
 
-    def _motion_error(self, model: Model, pair: Pair, clean: Tensor, driving: Tensor) -> dict[str, float]:
-        """Keypoint error in pixels at side 256: of positions, and of what moved since the key picture."""
+    def _motion_error(self, model: CodecModel, pair: Pair, clean: Tensor, driving: Tensor) -> dict[str, float]:
+        """Error of the angles in degrees; of keypoints that have labels, in pixels at side 256: of positions, and of
+        what moved since the key picture."""
         labels = self.data.labels[0]
-        true = keypoints(
-            labels.x_c[pair.source],
-            HeadMotion.from_vector(labels.vector[[pair.source, *pair.driving]]),
-            model.expression_basis,
-        )
-        found = keypoints(model.canonical(clean), model.estimate(torch.cat([clean, driving])), model.expression_basis)
+        label = HeadMotion.from_vector(labels.vector[[pair.source, *pair.driving]])
+        motion = model.estimate(torch.cat([clean, driving]))
+        degrees = float((motion.angles - label.angles).abs().mean()) * 180 / math.pi
+        if self.index is None:
+            return {"angle_deg": degrees}
+        true = keypoints(labels.x_c[pair.source, self.index], label, model.expression_basis)
+        found = keypoints(model.canonical(clean), motion, model.expression_basis)
         error = (found - true)[..., :2] * 128
         change = error[1:] - error[:1]
-        return {"keypoint_px": float(error.norm(dim=-1).mean()), "change_px": float(change.norm(dim=-1).mean())}
+        return {
+            "angle_deg": degrees,
+            "keypoint_px": float(error.norm(dim=-1).mean()),
+            "change_px": float(change.norm(dim=-1).mean()),
+        }
 
 
 def _pictures(frames: np.ndarray, side: int) -> Tensor:
