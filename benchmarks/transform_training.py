@@ -22,6 +22,7 @@ from benchmarks.transform_variants import (
     draw_unsupervised,
     prior_drops,
 )
+from nvc.models.attention import attention_map
 from nvc.models.layers import channels_last
 from nvc.models.model import Model
 from nvc.pose import HeadMotion, keypoints
@@ -29,7 +30,7 @@ from nvc.training.backbone import load_backbone
 from nvc.training.data import Batch, PackedClips
 from nvc.training.dropout import draw_kept, hold_tail
 from nvc.training.loop import Trainer
-from nvc.training.losses import SqueezeFeatures, attention_map, perceptual_distance, pixel_loss
+from nvc.training.losses import SqueezeFeatures, perceptual_distance, pixel_loss
 from nvc.training.paper_losses import deformation_loss, equivariance_loss, head_pose_loss, keypoint_prior_loss
 from nvc.training.paper_task import each
 from nvc.training.prior import LANDMARK_INDEX

@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nvc.models.layers import pixel_grid
 from nvc.pose import HeadMotion, keypoints
 
 _MEAN_BGR = (104.0, 117.0, 123.0)
@@ -53,34 +52,28 @@ class SqueezeFeatures(nn.Module):
         return features
 
 
-def perceptual_distance(features: list[Tensor], target: list[Tensor]) -> Tensor:
-    """Squared distance of unit-length features, mean over positions and layers (Zhang et al., 2018, uncalibrated)."""
+def perceptual_distance(features: list[Tensor], target: list[Tensor], attention: Tensor | None = None) -> Tensor:
+    """Squared distance of unit-length features, mean over positions and layers (Zhang et al., 2018, uncalibrated).
+
+    Args:
+        features, target: maps of [B, C, h, w].
+        attention: weights [B, 1, H, W] of places, averaged to each map's size.
+    """
     total = torch.zeros((), device=features[0].device)
     for a, b in zip(features, target, strict=True):
         a, b = a.float(), b.float()
         # |a/|a| - b/|b||^2 = 2 - 2 cos, which needs no unit-length copies of the maps.
         norms = torch.linalg.vector_norm(a, dim=1) * torch.linalg.vector_norm(b, dim=1)
-        total = total + (2 - 2 * (a * b).sum(1) / (norms + 1e-6)).mean()
+        distance = 2 - 2 * (a * b).sum(1) / (norms + 1e-6)
+        if attention is not None:
+            distance = distance * F.adaptive_avg_pool2d(attention, distance.shape[-2:])[:, 0]
+        total = total + distance.mean()
     return total / len(features)
 
 
 def pixel_loss(picture: Tensor, target: Tensor, attention: Tensor) -> Tensor:
     """Mean absolute error weighted by ``attention`` [B, 1, H, W]."""
     return ((picture - target).abs() * attention).mean()
-
-
-def attention_map(points: Tensor, count: int, side: int, *, gain: float = 3.0, width: float = 0.09) -> Tensor:
-    """Weights for pixels, 1 and up to ``1 + gain`` around the first ``count`` keypoints (mouth and eyes).
-
-    Args:
-        points: [B, K, 3] half-sides.
-        count: how many of the keypoints.
-        side: of the map, [B, 1, side, side].
-    """
-    grid = pixel_grid(side // 4, side // 4, points)
-    distance = (grid[None, None] - points[:, :count, None, None, :2]).square().sum(-1)
-    attention = 1 + gain * torch.exp(-distance.amin(1, keepdim=True) / (2 * width**2))
-    return F.interpolate(attention, size=(side, side), mode="bilinear", align_corners=False)
 
 
 def keypoint_loss(motion: HeadMotion, label: HeadMotion, x_c: Tensor, basis: Tensor, *, attended: int = 0) -> Tensor:

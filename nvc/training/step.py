@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from nvc.models.attention import attention_map
 from nvc.models.model import Model
 from nvc.pose import HeadMotion, keypoints
 from nvc.training.data import Batch
-from nvc.training.losses import SqueezeFeatures, attention_map, keypoint_loss, perceptual_distance, pixel_loss
+from nvc.training.losses import SqueezeFeatures, keypoint_loss, perceptual_distance, pixel_loss
 from nvc.training.recipe import Stage
 from nvc.training.state import TZ
 
@@ -75,7 +76,9 @@ def loss_terms(
         with torch.no_grad():
             target = features(batch.driving)
         terms["pixel"] = stage.pixel * pixel_loss(out["picture"], batch.driving, attention)
-        terms["perceptual"] = stage.perceptual * perceptual_distance(features(out["picture"]), target)
+        terms["perceptual"] = stage.perceptual * perceptual_distance(
+            features(out["picture"]), target, 1 + (attention - 1) / 3
+        )
         terms["copied"] = stage.copied * pixel_loss(out["copied"], batch.driving, attention)
     return terms
 
