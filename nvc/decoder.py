@@ -243,12 +243,18 @@ class Decoder:
         pictures = late + self._draw_all(coded[:-1])
         if self._renderer is None:
             return pictures
-        self.staging.start(self._renderer.add_source(key))
+        head = self._renderer.add_source(key)
         spec, side = self._renderer.spec, self._renderer.side
         self._road.start(key, spec=spec, side=side)
-        if as_decoded and not self.staging.changes:
+        if not as_decoded:
+            self.staging.start(head)
+            return pictures + self._draw_all(coded[-1:])
+        if self.transfer is None:
             return pictures + self._show_all([(coded[-1], shown_picture(key, spec=spec, side=side))])
-        return pictures + self._draw_all(coded[-1:])
+        # Its head is not known, so a portrait that is driven keeps still.
+        return pictures + (
+            self._draw_all(coded[-1:]) if self._last is None else self._show_all([(coded[-1], self._last)])
+        )
 
     def _show_all(self, due: list[tuple[CodedFrame, Picture]]) -> list[Picture]:
         """Give out frames with their pictures, those again that were left out before them."""
