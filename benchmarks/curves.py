@@ -24,15 +24,25 @@ _BY_CLIP = ("sqp", "akd", "aed", "psnr")
 _STYLES = {"": ("-", "o"), "-half-bicubic": ("--", "s"), "-half-lanczos": (":", "^")}
 
 
-def draw_curves(table: Table, results: Sequence[dict[str, Any]], path: str | Path) -> None:
-    """Write `path` with suffixes .svg and .png: thick lines are means over clips, thin ones single clips of nvc."""
-    metrics = measured(table.points)
+def draw_curves(
+    table: Table,
+    results: Sequence[dict[str, Any]],
+    path: str | Path,
+    *,
+    metrics: Sequence[str] = (),
+    single_clips: bool = True,
+) -> None:
+    """Write `path` with suffixes .svg and .png: thick lines are means over clips, thin ones single clips of nvc.
+
+    `metrics` names what is drawn (default: everything measured); `single_clips` off leaves the thin lines out.
+    """
+    drawn = [metric for metric in measured(table.points) if not metrics or metric.name in metrics]
     columns = 3
-    rows = -(-len(metrics) // columns)
-    figure, grid = plt.subplots(rows, columns, figsize=(5 * columns, 3.6 * rows), squeeze=False)
-    for axes, metric in zip(grid.flat, metrics, strict=False):
-        _draw_metric(axes, table, results, metric)
-    for axes in grid.flat[len(metrics) :]:
+    rows = max(-(-len(drawn) // columns), 1)
+    figure, grid = plt.subplots(rows, columns, figsize=(5 * columns, 3.6 * rows + 0.4), squeeze=False)
+    for axes, metric in zip(grid.flat, drawn, strict=False):
+        _draw_metric(axes, table, results if single_clips else [], metric)
+    for axes in grid.flat[len(drawn) :]:
         axes.set_visible(False)
     _finish(figure, grid, path, codecs=len(table.codecs()))
 

@@ -40,8 +40,9 @@ def equal_qualities(table: Table, *, points: Sequence[str] = ()) -> list[EqualQu
 
 def headline(table: Table) -> list[EqualQuality]:
     """Equal qualities at 2, 3 and 4 kbit/s in the three qualities that matter."""
-    present = [point.point for point in table.of(OWN) if point.point in POINTS]
-    return [item for item in equal_qualities(table, points=present) if item.metric in QUALITIES]
+    own = [point.point for point in table.of(OWN)]
+    points = [point for point in own if point in POINTS] or own
+    return [item for item in equal_qualities(table, points=points) if item.metric in QUALITIES]
 
 
 def cheapest(equal: Sequence[EqualQuality]) -> dict[tuple[str, str], EqualQuality]:

@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 
 from benchmarks.sheets import Shown
+from benchmarks.tables import Listing
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; color: #1a1a1a;
@@ -63,6 +64,17 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, emphasised: s
         mark = ' class="own"' if row[0] == emphasised else ""
         body += f"<tr{mark}>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>\n"
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table></div>'
+
+
+def paragraphs(lines: Sequence[str]) -> str:
+    """Plain lines as paragraphs."""
+    return "".join(f"<p>{escape(line)}</p>\n" for line in lines)
+
+
+def listing(content: Listing) -> str:
+    """Sentences and a table."""
+    own = table(content.header, content.rows, emphasised=content.emphasised) if content.header else ""
+    return paragraphs(content.notes) + own
 
 
 def player(shown: Sequence[Shown], *, name: str) -> str:

@@ -28,6 +28,8 @@ from nvc.metrics.backbones import SqueezeNet10, load_tensors
 
 SCHEMA = 1
 NVC = "nvc"
+GROUPS = {"anchors": list(ANCHORS), "all": [NVC, *ANCHORS]}
+"""Names that stand for several codecs."""
 QUICK_FRAMES, QUICK_POINTS = 50, 2
 
 
@@ -86,8 +88,9 @@ def plan(
     if quick:
         frames = min(frames or QUICK_FRAMES, QUICK_FRAMES)
     jobs = []
+    wanted = list(dict.fromkeys(name for codec in codecs for name in GROUPS.get(codec, [codec])))
     for clip in clips:
-        for codec in codecs:
+        for codec in wanted:
             for point in _points(codec, rates, quick):
                 jobs.append(
                     Job(
@@ -110,7 +113,7 @@ def _points(codec: str, rates: Sequence[str], quick: bool) -> list[str]:
 
         return [str(NvcPoint.parse(rate)) for rate in rates]
     if codec not in ANCHORS:
-        raise BenchmarkError(f"no codec {codec!r}; there are {NVC}, {', '.join(ANCHORS)}")
+        raise BenchmarkError(f"no codec {codec!r}; there are {', '.join([NVC, *ANCHORS, *GROUPS])}")
     points = ANCHORS[codec].points
     return [f"crf{crf}" for crf in (points[-QUICK_POINTS:] if quick else points)]
 

@@ -58,13 +58,13 @@ def block(figures: dict[str, Any]) -> str:
     )
 
 
-def with_block(readme: str, text: str) -> str:
-    """README with the text between its two marks. Raises `ValueError` when it has none."""
-    before, mark, rest = readme.partition(START)
-    _, end, after = rest.partition(END)
-    if not mark or not end:
-        raise ValueError("README has lost the marks between which its picture belongs")
-    return f"{before}{START}\n{text}{END}{after}"
+def with_block(readme: str, text: str, *, start: str = START, end: str = END) -> str:
+    """README with the text between two marks. Raises `ValueError` when it has none."""
+    before, mark, rest = readme.partition(start)
+    _, closing, after = rest.partition(end)
+    if not mark or not closing:
+        raise ValueError(f"README has lost the mark {start.strip() if not mark else end}")
+    return f"{before}{start}\n{text}{end}{after}"
 
 
 if __name__ == "__main__":

@@ -29,23 +29,23 @@ def write_report(folders: Sequence[str | Path], output: str | Path, *, videos: s
     target.mkdir(parents=True, exist_ok=True)
     table = tabulate(results)
     comparisons, equal = _comparisons(table), equal_qualities(table)
-    head = headline(table) or equal
+    head = headline(table)
     draw_curves(table, results, target / "curves")
     draw_clips(table, results, target / "clips")
     write_json(target / "summary.json", _summary(table, comparisons, equal))
     sections = [
-        ("Bits for nvc's quality", tables.headline_table(head, table.of(OWN))),
+        ("Bits for nvc's quality", page.listing(tables.headline_table(head, table.of(OWN)))),
         ("Curves", page.drawing(target / "curves.svg")),
-        ("Where nvc loses", tables.crossing_table(crossings(table))),
+        ("Where nvc loses", page.listing(tables.crossing_table(crossings(table), equal))),
         ("Clip by clip", _clips(results, table, head) + page.drawing(target / "clips.svg")),
     ]
     if videos is not None:
         sections.append(("See for yourself", _pictures(results, table, Path(videos), target)))
     sections += [
-        ("What was measured", tables.introduction(table)),
-        ("Bjontegaard rate difference of nvc", tables.comparison_table(comparisons)),
-        ("Operating points", tables.operating_points(table)),
-        ("Bits for the same quality, every metric", tables.equal_table(equal)),
+        ("What was measured", page.listing(tables.introduction(table))),
+        ("Bjontegaard rate difference of nvc", page.listing(tables.comparison_table(comparisons))),
+        ("Operating points", page.listing(tables.operating_points(table))),
+        ("Bits for the same quality, every metric", page.listing(tables.equal_table(equal))),
     ]
     path = target / "report.html"
     path.write_text(page.page(TITLE, sections))
@@ -55,7 +55,9 @@ def write_report(folders: Sequence[str | Path], output: str | Path, *, videos: s
 def _clips(results: Sequence[dict[str, Any]], table: Table, head: Sequence[EqualQuality]) -> str:
     """The middle one of the headline's points, clip by clip."""
     points = list(dict.fromkeys(item.point for item in head))
-    return tables.clip_table(by_clip(results, table, point=points[len(points) // 2])) if points else ""
+    if not points:
+        return ""
+    return page.listing(tables.clip_table(by_clip(results, table, point=points[len(points) // 2])))
 
 
 def _comparisons(table: Table) -> list[Comparison]:
@@ -83,7 +85,7 @@ def _pictures(results: list[dict[str, Any]], table: Table, videos: Path, target:
             continue
         html += page.player(shown, name=clip)
         html += page.picture(sheet, caption=" | ".join(item.title for item in shown))
-    return html or tables.paragraphs(["The run kept no videos of these clips."])
+    return html or page.paragraphs(["The run kept no videos of these clips."])
 
 
 def _summary(table: Table, comparisons: Sequence[Comparison], equal: Sequence[EqualQuality]) -> dict[str, Any]:

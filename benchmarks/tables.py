@@ -1,23 +1,27 @@
-"""The report's tables and sentences as HTML: what was measured, the headline, where nvc loses, everything else."""
+"""The report's tables and sentences: what was measured, the headline, where nvc loses, everything else."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
+from dataclasses import dataclass, field
 
-from benchmarks import page
 from benchmarks.headline import OWN, QUALITIES, Crossing, as_text, cheapest
 from benchmarks.summary import METRICS, Comparison, EqualQuality, Point, Table, measured
 
 _LABELS = {metric.name: metric.label for metric in METRICS}
 
 
-def paragraphs(lines: Sequence[str]) -> str:
-    """Plain lines as HTML paragraphs."""
-    return "".join(f"<p>{escape(line)}</p>" for line in lines)
+@dataclass(frozen=True)
+class Listing:
+    """Sentences, then perhaps a table of texts; rows whose first cell is `emphasised` stand out."""
+
+    notes: list[str]
+    header: list[str] = field(default_factory=list)
+    rows: list[list[str]] = field(default_factory=list)
+    emphasised: str | None = None
 
 
-def introduction(table: Table) -> str:
+def introduction(table: Table) -> Listing:
     """What was measured and what had to be left out."""
     lines = [
         f"Means over {len(table.clips)} clips. One key frame a clip; of conventional codecs the payload is counted, "
@@ -33,10 +37,10 @@ def introduction(table: Table) -> str:
         lines.append(f"Points left out, since they lack a clip: {', '.join(table.incomplete)}.")
     if table.failed:
         lines.append(f"{len(table.failed)} jobs failed: {'; '.join(table.failed)}.")
-    return paragraphs(lines)
+    return Listing(lines)
 
 
-def operating_points(table: Table) -> str:
+def operating_points(table: Table) -> Listing:
     """Every point of every codec."""
     present = measured(table.points)
     rows = []
@@ -45,13 +49,13 @@ def operating_points(table: Table) -> str:
             cells = [f"{point.quality[m.name]:.3f}" if m.name in point.quality else "" for m in present]
             rows.append([codec, point.point, f"{point.kbps:.2f}", f"{point.bytes_per_frame:.1f}", *cells])
     header = ["codec", "point", "kbit/s", "bytes/frame", *[metric.name for metric in present]]
-    return page.table(header, rows, emphasised=OWN)
+    return Listing([], header, rows, OWN)
 
 
-def headline_table(equal: Sequence[EqualQuality], own: Sequence[Point]) -> str:
+def headline_table(equal: Sequence[EqualQuality], own: Sequence[Point]) -> Listing:
     """Rows are codecs by what they cost, columns nvc's points in each of the qualities that matter."""
     if not equal:
-        return paragraphs(["The run holds no point of nvc beside another codec."])
+        return Listing(["The run holds no point of nvc beside another codec."])
     points = [point for point in own if any(item.point == point.point for item in equal)]
     columns = [(point, name) for name in QUALITIES for point in points]
     cells: dict[str, dict[tuple[str, str], EqualQuality]] = {}
@@ -62,15 +66,13 @@ def headline_table(equal: Sequence[EqualQuality], own: Sequence[Point]) -> str:
     for anchor in order:
         found = [cells[anchor].get((point.point, name)) for point, name in columns]
         rows.append([anchor, *[as_text(item) if item else "" for item in found]])
-    note = paragraphs(
-        [
-            "The rate in kbit/s, all bytes counted, at which each codec reaches the quality that nvc has at the rate "
-            "in the column's head, and in brackets how many times nvc's rate that is. <: even its lowest point is "
-            "better, so it would need at most this; >: even its best measured point is worse."
-        ]
-    )
+    notes = [
+        "The rate in kbit/s, all bytes counted, at which each codec reaches the quality that nvc has at the rate "
+        "in the column's head, and in brackets how many times nvc's rate that is. <: even its lowest point is "
+        "better, so it would need at most this; >: even its best measured point is worse."
+    ]
     header = ["codec", *[f"{name} at {point.kbps:.2f}" for point, name in columns]]
-    return note + page.table(header, rows, emphasised="nvc's own") + _summary_line(equal)
+    return Listing([*notes, _summary_line(equal)], header, rows, "nvc's own")
 
 
 def _summary_line(equal: Sequence[EqualQuality]) -> str:
@@ -78,10 +80,10 @@ def _summary_line(equal: Sequence[EqualQuality]) -> str:
         f"{name} at {item.test_kbps:.2f} kbit/s: {item.anchor}, {as_text(item)}"
         for (_, name), item in cheapest(equal).items()
     ]
-    return paragraphs([f"The cheapest other codec each time: {'; '.join(parts)}."])
+    return f"The cheapest other codec each time: {'; '.join(parts)}."
 
 
-def crossing_table(crossings: Sequence[Crossing]) -> str:
+def crossing_table(crossings: Sequence[Crossing], equal: Sequence[EqualQuality]) -> Listing:
     """Up to where nvc pays, metric by metric."""
     rows = []
     for crossing in crossings:
@@ -97,18 +99,22 @@ def crossing_table(crossings: Sequence[Crossing]) -> str:
         else:
             verdict = "nvc needs fewer bits" if rival.bound == "" else "unknown below the other's lowest rate"
         rows.append([*row, rival.anchor, as_text(rival), verdict])
-    note = paragraphs(
-        [
-            "nvc's best quality on each metric, and the codec that reaches it for the fewest bits. Above that rate "
-            "nvc has nothing to offer: more bits do not make it truer to the pixels, and a conventional codec is "
-            "the right one."
-        ]
-    )
+    lost = [
+        f"{_LABELS[item.metric]} at {item.test_kbps:.2f} kbit/s "
+        f"({item.anchor} needs {item.bound}{item.anchor_kbps:.1f})"
+        for item in cheapest(equal).values()
+        if item.ratio <= 1 and item.bound != ">"
+    ]
+    notes = [
+        f"Points of nvc whose quality another codec has for no more bits: {'; '.join(lost) or 'none'}.",
+        "Below, nvc's best quality on each metric among the points measured, and the codec that reaches it for the "
+        "fewest bits. Who can pay more than that rate gets a truer picture from a conventional codec.",
+    ]
     header = ["metric", "nvc's best", "at kbit/s", "cheapest other", "its rate", "so"]
-    return note + page.table(header, rows)
+    return Listing(notes, header, rows)
 
 
-def clip_table(found: dict[str, dict[str, EqualQuality]]) -> str:
+def clip_table(found: dict[str, dict[str, EqualQuality]]) -> Listing:
     """Clip by clip the cheapest other codec, so that a mean hides nothing."""
     rows = []
     for clip, items in found.items():
@@ -116,11 +122,11 @@ def clip_table(found: dict[str, dict[str, EqualQuality]]) -> str:
         rows.append([clip, rate, *[f"{items[n].anchor} {as_text(items[n])}" if n in items else "" for n in QUALITIES]])
     lost = [clip for clip, items in found.items() for item in items.values() if item.ratio <= 1 and item.bound != ">"]
     names = ", ".join(f"{clip} ({lost.count(clip)} of {len(QUALITIES)})" for clip in dict.fromkeys(lost))
-    note = paragraphs([f"Clips on which some other codec needs no more bits than nvc: {names or 'none'}."])
-    return note + page.table(["clip", "nvc kbit/s", *QUALITIES], rows)
+    notes = [f"Clips on which some other codec needs no more bits than nvc: {names or 'none'}."]
+    return Listing(notes, ["clip", "nvc kbit/s", *QUALITIES], rows)
 
 
-def comparison_table(comparisons: Sequence[Comparison]) -> str:
+def comparison_table(comparisons: Sequence[Comparison]) -> Listing:
     """Bjontegaard rate differences with their overlap."""
 
     def cell(comparison: Comparison) -> str:
@@ -133,20 +139,18 @@ def comparison_table(comparisons: Sequence[Comparison]) -> str:
     for comparison in comparisons:
         by_anchor.setdefault(comparison.anchor, {})[comparison.metric] = cell(comparison)
     rows = [[anchor, *[cells[name] for name in names]] for anchor, cells in by_anchor.items()]
-    note = paragraphs(
-        [
-            "Negative: nvc needs fewer bits. In brackets the share of both quality ranges that the curves have in "
-            "common; where they have none, only rates at equal quality say something. A small share is a weak figure."
-        ]
-    )
-    return note + page.table(["anchor", *names], rows)
+    notes = [
+        "Negative: nvc needs fewer bits. In brackets the share of both quality ranges that the curves have in "
+        "common; where they have none, only rates at equal quality say something. A small share is a weak figure."
+    ]
+    return Listing(notes, ["anchor", *names], rows)
 
 
-def equal_table(equal: Sequence[EqualQuality]) -> str:
+def equal_table(equal: Sequence[EqualQuality]) -> Listing:
     """Every metric and every point of nvc."""
     names = list(dict.fromkeys(item.metric for item in equal))
     lines: dict[tuple[str, str], dict[str, str]] = {}
     for item in equal:
         lines.setdefault((f"nvc {item.point}, {item.test_kbps:.2f}", item.anchor), {})[item.metric] = as_text(item)
     rows = [[point, anchor, *[cells.get(name, "") for name in names]] for (point, anchor), cells in lines.items()]
-    return page.table(["nvc at kbit/s", "codec", *names], rows)
+    return Listing([], ["nvc at kbit/s", "codec", *names], rows)

@@ -159,6 +159,12 @@ def test_quick_runs_are_short(clip_file):
     assert len(jobs) == 4 and all(job.frames == 50 for job in jobs)
 
 
+def test_all_codecs_have_one_name():
+    codecs = {job.codec for job in rd.plan(["a.mp4"], ["all"])}
+    assert codecs == {"nvc", *ANCHORS} and len(ANCHORS) == 18
+    assert {job.codec for job in rd.plan(["a.mp4"], ["nvc", "anchors"])} == codecs
+
+
 @pytest.mark.parametrize("codecs", [["x266"], ["nvc2"], [""]])
 def test_unknown_codecs_are_named(codecs):
     with pytest.raises(rd.BenchmarkError, match="there are nvc, x264"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from test_benchmarks_summary import result
 
-from benchmarks.headline import as_text, by_clip, cheapest, crossings, headline
+from benchmarks.headline import as_text, by_clip, cheapest, crossings, equal_qualities, headline
 from benchmarks.summary import tabulate
 from benchmarks.tables import clip_table, crossing_table
 
@@ -35,13 +35,15 @@ def test_the_cheapest_codec_may_be_known_by_its_bound_alone():
 def test_where_nvc_loses_is_said():
     found = {crossing.metric.name: crossing for crossing in crossings(tabulate(RESULTS))}
     assert found["psnr"].rival is not None and found["psnr"].rival.ratio < 1
-    html = crossing_table(list(found.values()))
-    assert "PSNR, dB</td><td>25.000</td><td>8.00</td><td>av1</td><td>&lt;7.0 (&lt;0.9x)</td><td>nvc loses" in html
+    listing = crossing_table(list(found.values()), equal_qualities(tabulate(RESULTS)))
+    assert ["PSNR, dB", "25.000", "8.00", "av1", "<7.0 (<0.9x)", "nvc loses"] in listing.rows
+    assert "PSNR, dB at 8.00 kbit/s (av1 needs <7.0)" in listing.notes[0]
+    assert "at 2.00" not in listing.notes[0]
 
 
 def test_a_loss_on_one_clip_is_not_hidden_by_the_mean():
     results = RESULTS + [result("bob", "x265", "crf51", 1.5, sqp=0.5), result("ann", "x265", "crf51", 5.0, sqp=0.9)]
     found = by_clip(results, tabulate(results), point="2k")
     assert found["bob"]["sqp"].anchor == "x265" and found["bob"]["sqp"].ratio < 1
-    html = clip_table(found)
-    assert "no more bits than nvc: bob (1 of 3)." in html
+    (note,) = clip_table(found).notes
+    assert "no more bits than nvc: bob (1 of 3)." in note

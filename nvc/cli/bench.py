@@ -33,7 +33,9 @@ def _add_rd(commands: argparse._SubParsersAction) -> None:
     rd = commands.add_parser("rd", help="measure rate and quality, one JSON file a clip, codec and point")
     rd.add_argument("clips", nargs="+", type=Path, metavar="CLIP", help="square video files, coded as they are")
     rd.add_argument("-o", "--output", type=Path, default=Path("results"), help="folder of results (default: results)")
-    rd.add_argument("--codecs", default="nvc,x264", help="comma-separated; 'list' prints all (default: nvc,x264)")
+    rd.add_argument(
+        "--codecs", default="nvc,x264", help="comma-separated; all, anchors; 'list' prints them (default: nvc,x264)"
+    )
     rd.add_argument("--rates", default="default", help="nvc's points: 3 (kbit/s), q5 (quality) or default, with commas")
     rd.add_argument("--model", help="nvc's model: a name or weights file (default: lite-256)")
     rd.add_argument("--frames", type=_positive, default=250, help="first so many frames of each clip (default: 250)")
@@ -82,7 +84,7 @@ def _run_rd(options: argparse.Namespace) -> int:
     from benchmarks.pool import Executor
 
     if options.codecs == "list":
-        print("\n".join([rd.NVC, *ANCHORS]))
+        print("\n".join([rd.NVC, *ANCHORS, *rd.GROUPS]))
         return Exit.OK
     jobs = rd.plan(
         options.clips,
