@@ -12,11 +12,14 @@ from hypothesis import strategies as st
 from paper_standins import TINY_PAPER, StandInBackbone
 from safetensors.torch import save_file
 from torch import Tensor
+from training_pack import random_squeezenet
 
 from nvc.models.discriminator import DiscriminatorConfig, PatchDiscriminator
 from nvc.models.paper import PaperModel
 from nvc.pose import HeadMotion
+from nvc.training.backbone import UnknownBackbone, backbone_of, load_backbone, paper_perceptual
 from nvc.training.dropout import draw_kept, hold_tail
+from nvc.training.losses import SqueezeFeatures
 from nvc.training.paper import PaperParts, PaperPrediction, paper_terms
 from nvc.training.paper_losses import (
     LAYER_WEIGHTS,
@@ -182,6 +185,33 @@ def test_vgg_weights_that_do_not_fit_are_refused() -> None:
     tensors["conv2_1.weight"] = torch.zeros(128, 64, 1, 1)
     with pytest.raises(ValueError, match="conv2_1"):
         VggFeatures(tensors, VggLayout.VGG_FACE)
+
+
+@pytest.mark.parametrize("numbered", [False, True])
+def test_a_weights_file_says_which_network_it_holds(numbered: bool, tmp_path: Path) -> None:
+    for layout in VggLayout:
+        path = tmp_path / f"{layout.value}.safetensors"
+        save_file(_vgg(layout, numbered=numbered), str(path))
+        found = load_backbone(path)
+        assert isinstance(found, VggFeatures) and found.layout is layout
+    assert isinstance(backbone_of(random_squeezenet_tensors()), SqueezeFeatures)
+    save_file({"something.weight": torch.zeros(1)}, str(tmp_path / "other.safetensors"))
+    with pytest.raises(UnknownBackbone, match="other.safetensors"):
+        load_backbone(tmp_path / "other.safetensors")
+
+
+def random_squeezenet_tensors() -> dict[str, Tensor]:
+    return {name: torch.from_numpy(value).float() for name, value in random_squeezenet().items()}
+
+
+def test_squeezenet_stands_in_for_vgg_at_vggs_size() -> None:
+    perceptual = paper_perceptual(backbone_of(random_squeezenet_tensors()))
+    maps = perceptual.backbone(torch.rand(1, 3, 64, 64))
+    assert len(maps) == len(LAYER_WEIGHTS)
+    for features in maps[:1]:  # deep maps of random weights may be zero in places
+        torch.testing.assert_close(features.square().mean(1), torch.ones(1, *features.shape[2:]), atol=1e-3, rtol=0)
+    # 64 and 32 pixels are compared; smaller pictures have no deepest map.
+    assert torch.isfinite(perceptual(torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64)))
 
 
 def _pair() -> tuple[Tensor, Tensor, Tensor]:

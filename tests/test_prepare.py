@@ -8,9 +8,16 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import torch
+from clips import write_clip as make_clip
+from training_pack import mean_face
 
 from nvc.cli import prepare
+from nvc.models import zoo
+from nvc.pose import keypoints
 from nvc.training import teacher
+from nvc.training.data import PackedClips
+from nvc.training.labels import KEYPOINTS, to_half_sides
 
 SIDE, COUNT = 64, 7
 
@@ -86,3 +93,23 @@ def test_landmarks_survive_the_label_file(tmp_path: Path) -> None:
     delta = np.load(tmp_path / "x.npz")["landmarks_delta"]
     assert delta.dtype == np.int16
     assert np.array_equal(np.cumsum(delta.astype(np.int32), axis=0), landmarks)
+
+
+def test_videos_become_a_pack_with_labels_of_our_own(tmp_path: Path, face_clip: np.ndarray) -> None:
+    pytest.importorskip("dlib")
+    videos = tmp_path / "talks"
+    videos.mkdir()
+    make_clip(videos / "a.mp4", list(np.repeat(face_clip.transpose(0, 2, 3, 1), 2, axis=0)))
+    np.savez(tmp_path / "face.npz", mean=mean_face().numpy())
+    out = tmp_path / "pack"
+    options = ["--cut", "--least-side", "64", "--least-frames", "8", "--label", "own"]
+    assert prepare.main([str(videos), "-o", str(out), *options, "--face", str(tmp_path / "face.npz")]) == 0
+    (clip,) = json.loads((out / "clips.json").read_text())
+    assert (clip["name"], clip["kind"], clip["count"]) == ("a__0", "talks", 10)
+    data = PackedClips(out, mean=mean_face(), expression=8)
+    # What the pack says of the head is what the network sees in its frames.
+    model = zoo.load()
+    pictures = torch.from_numpy(data.frames[:2].copy()).permute(0, 3, 1, 2).float() / 255
+    seen = keypoints(model.canonical(pictures), model.estimate(pictures), model.expression_basis)
+    points = to_half_sides(np.load(out / "landmarks.npy"))[:2, list(KEYPOINTS)]
+    assert (points - seen)[..., :2].norm(dim=-1).mean() < 0.02  # identity is the clip's median, not the frame's

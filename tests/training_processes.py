@@ -6,6 +6,9 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
+
+_FOLDERS = (Path(__file__).parent.parent, Path(__file__).parent)  # nvc, and what tests have in common
 
 
 def train_in_two_processes(arguments: list[str]) -> None:
@@ -17,7 +20,7 @@ def train_in_two_processes(arguments: list[str]) -> None:
     for rank in range(2):
         env = os.environ | {
             "WORLD_SIZE": "2", "RANK": str(rank), "LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1",
-            "MASTER_PORT": port, "OMP_NUM_THREADS": "1",
+            "MASTER_PORT": port, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(map(str, _FOLDERS)),
         }  # fmt: skip
         command = [sys.executable, *arguments]
         workers.append(subprocess.Popen(command, env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL))

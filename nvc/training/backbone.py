@@ -13,6 +13,8 @@ from nvc.training.losses import SqueezeFeatures
 from nvc.training.paper_losses import PerceptualLoss
 from nvc.training.vgg import VggFeatures, VggLayout
 
+_LEAST_SQUEEZE_SIDE, _LEAST_VGG_SIDE = 32, 16  # nothing is left of smaller pictures after the last pooling
+
 
 class UnknownBackbone(ValueError):
     """A weights file of no network that is known here."""
@@ -62,5 +64,6 @@ class LevelFeatures(nn.Module):
 
 def paper_perceptual(backbone: SqueezeFeatures | VggFeatures, face: VggFeatures | None = None) -> PerceptualLoss:
     """L_P of face-vid2vid on a backbone: VGG-19 as published, SqueezeNet where there is no other."""
-    levelled = LevelFeatures(backbone) if isinstance(backbone, SqueezeFeatures) else backbone
-    return PerceptualLoss(levelled, face)
+    if isinstance(backbone, SqueezeFeatures):
+        return PerceptualLoss(LevelFeatures(backbone), face, least_side=_LEAST_SQUEEZE_SIDE)
+    return PerceptualLoss(backbone, face, least_side=_LEAST_VGG_SIDE)

@@ -16,6 +16,8 @@ from nvc.pose import HeadMotion
 from nvc.training.augment import Similarity, colour_jitter, transform_motion, transform_pictures
 from nvc.training.labels import KEYPOINTS, FaceShape, Labels, fit_shape, label, to_half_sides
 
+_NOT_FILMED = ("photos", "generated")  # kinds of clips that say nothing about how real faces move
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -79,7 +81,9 @@ class PackedClips:
         if shape is None:
             if mean is None:
                 raise ValueError("a face shape or a mean face to fit one is needed")
-            spans = [(c["start"], c["count"]) for c in self.clips if c["kind"] == "train"]
+            spans = [(c["start"], c["count"]) for c in self.clips if c["kind"] not in _NOT_FILMED]
+            if all(count == 1 for _, count in spans):
+                raise ValueError(f"{folder}: no clip of more than one frame to learn a face shape from")
             shape = fit_shape(points, spans, mean, keypoints=keypoints, expression=expression)
         self.shape = shape
         self.labels = (label(points, shape), label(points, shape, mirrored=True))

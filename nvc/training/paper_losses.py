@@ -45,11 +45,15 @@ class PerceptualLoss(nn.Module):
         *,
         scales: int = 4,
         weights: Sequence[float] = LAYER_WEIGHTS,
+        least_side: int = 1,
     ) -> None:
-        """Take the feature networks, each from pictures 0..1 to as many maps as there are ``weights``."""
+        """Take the feature networks, each from pictures 0..1 to as many maps as there are ``weights``.
+
+        Scales at which pictures would be smaller than ``least_side`` are left out.
+        """
         super().__init__()
         self.backbone, self.face = backbone, face
-        self.scales, self.weights = scales, tuple(weights)
+        self.scales, self.weights, self.least_side = scales, tuple(weights), least_side
 
     def forward(self, picture: Tensor, target: Tensor) -> Tensor:
         """Distance of pictures [B, 3, H, W], 0 to 1; ``target`` is a constant."""
@@ -57,6 +61,8 @@ class PerceptualLoss(nn.Module):
         for scale in range(self.scales):
             if scale:
                 picture, target = F.avg_pool2d(picture, 2), F.avg_pool2d(target, 2)
+                if picture.shape[-1] < self.least_side:
+                    break
             total = total + self._distance(self.backbone, picture, target)
         return total
 
