@@ -15,8 +15,11 @@ from torch import Tensor
 from training_pack import random_squeezenet
 
 from nvc.models.discriminator import DiscriminatorConfig, PatchDiscriminator
+from nvc.models.layers import pixel_grid
 from nvc.models.paper import PaperModel
-from nvc.pose import HeadMotion
+from nvc.models.paper_keypoints import heat_centres
+from nvc.pose import HeadMotion, keypoints
+from nvc.training.augment import Similarity, transform_motion
 from nvc.training.backbone import UnknownBackbone, backbone_of, load_backbone, paper_perceptual
 from nvc.training.dropout import draw_kept, hold_tail
 from nvc.training.losses import SqueezeFeatures
@@ -100,6 +103,35 @@ def test_a_warp_moves_what_is_drawn_where_it_moves_points() -> None:
     for row, column in ((32, 32), (20, 40), (44, 24)):
         p = torch.tensor([axis[column], axis[row]]).expand(4, 1, 2)
         torch.testing.assert_close(seen[:, :, row, column], warp.points(p)[:, 0], atol=1e-4, rtol=0)
+
+
+def test_keypoints_that_follow_the_picture_are_equivariant_and_others_are_charged() -> None:
+    # Three dots, found as the centres of heat maps in the picture and in the warped picture.
+    generator = torch.Generator().manual_seed(3)
+    warp = RandomWarp.draw(5, generator, affine=0.1, spline=0.02)
+    places = torch.tensor([[0.3, -0.2], [-0.4, 0.1], [0.0, 0.4]])
+    grid = pixel_grid(128, 128, places)
+    heat = torch.exp(-(grid[None] - places[:, None, None]).square().sum(-1) / (2 * 0.05**2)).expand(5, -1, -1, -1)
+
+    def found(maps: Tensor) -> Tensor:
+        return heat_centres(maps.clamp(min=1e-9).log()[:, :, None])[..., :2]
+
+    returned = warp.points(found(warp.pictures(heat)))
+    assert (found(heat) - places).abs().max() < 1e-3
+    assert equivariance_loss(found(heat), returned) < 2e-3
+    stubborn = warp.points(found(heat))  # keypoints that stay where they are while the picture moves
+    assert equivariance_loss(found(heat), stubborn) > 0.02
+
+
+def test_keypoints_of_a_moved_head_are_the_moved_keypoints() -> None:
+    generator = torch.Generator().manual_seed(6)
+    moved = Similarity.draw(4, generator, shift=0.3, scale=0.4, roll=0.7)
+    motion = HeadMotion.from_vector(0.3 * torch.randn(4, 7 + 12, generator=generator))
+    basis, x_c = torch.eye(12).unflatten(1, (4, 3)), torch.randn(4, 3, generator=generator)
+    before = keypoints(x_c, motion, basis)[..., :2]
+    after = keypoints(x_c, transform_motion(motion, moved), basis)[..., :2]
+    expected = before @ moved.matrix().transpose(1, 2) + moved.shift[:, None]
+    torch.testing.assert_close(after, expected, atol=1e-5, rtol=0)
 
 
 def test_a_warp_without_spread_is_none() -> None:

@@ -47,6 +47,7 @@ def drawn_heads(landmarks: np.ndarray) -> np.ndarray:
 
 def write_pack(folder: Path) -> Path:
     """Three clips of drawn heads with landmarks, and one photo, packed at 64 pixels."""
+    folder.mkdir(parents=True, exist_ok=True)
     counts = [("a", 12, "train"), ("b", 9, "train"), ("c", 8, "generated"), ("d", 1, "photos")]
     clips, start = [], 0
     for name, count, kind in counts:
