@@ -100,12 +100,19 @@ def _scale(axes: Axes) -> None:
 
 
 def _finish(figure: Figure, grid: np.ndarray, path: str | Path, *, codecs: int) -> None:
-    """Legend and files. No date and fixed ids: the same JSON gives the same file."""
     handles, labels = grid.flat[0].get_legend_handles_labels()
     columns = min(4 if codecs > 8 else 6, max(codecs, 1))
     inches = 0.25 * -(-codecs // columns) + 0.15
     figure.legend(handles, labels, loc="lower center", ncols=columns, frameon=False)
     figure.tight_layout(rect=(0, inches / figure.get_figheight(), 1, 1))
+    save(figure, path)
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Write `path` with suffixes .svg and .png and close the figure.
+
+    No date and fixed ids: the same JSON gives the same files.
+    """
     target = Path(path)
     with matplotlib.rc_context({"svg.hashsalt": "nvc", "svg.fonttype": "none"}):
         figure.savefig(target.with_suffix(".svg"), metadata={"Date": None})
