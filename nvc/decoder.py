@@ -27,7 +27,7 @@ from nvc.inference import load_model
 from nvc.models import zoo
 from nvc.models.interface import CodecModel
 from nvc.picture_decoder import PictureRoad, shown_picture
-from nvc.renderer import Picture, Renderer
+from nvc.renderer import Picture, Renderer, same_source
 from nvc.staging import Staging
 from nvc.statistics import DecoderStatistics
 from nvc.transfer import Transfer
@@ -135,6 +135,11 @@ class Decoder:
         return self._stream.key
 
     @property
+    def drawings(self) -> int:
+        """Pictures that the network has drawn from the stream's sources since the last SEQUENCE that changed."""
+        return 0 if self._renderer is None else self._renderer.drawings
+
+    @property
     def ended(self) -> bool:
         """Whether the END unit has come."""
         return self._reader.ended
@@ -231,7 +236,7 @@ class Decoder:
         """Draw frames that have not been shown; indices that were left out show the frame before them again."""
         shown = -1 if self._last_coded is None else self._last_coded.presentation_index
         pictures: list[Picture] = []
-        for run in _same_source([frame for frame in coded if frame.presentation_index > shown]):
+        for run in same_source([frame for frame in coded if frame.presentation_index > shown]):
             pictures += self._show_all(list(zip(run, self._draw(run), strict=True)))
         return pictures
 
@@ -283,15 +288,3 @@ class Decoder:
         if self._renderer is None or not run[0].values or (held and run[0].kind is FrameKind.CONCEALED):
             return [] if self._last is None else [self._last] * len(run)
         return self._renderer.render([frame.values for frame in run], run[0].sources, self.staging)
-
-
-def _same_source(frames: list[CodedFrame]) -> list[list[CodedFrame]]:
-    """Frames in runs of the same kind that are drawn from the same source."""
-    runs: list[list[CodedFrame]] = []
-    for frame in frames:
-        last = runs[-1][-1] if runs else None
-        if last is not None and (last.sources, last.kind) == (frame.sources, frame.kind):
-            runs[-1].append(frame)
-        else:
-            runs.append([frame])
-    return runs

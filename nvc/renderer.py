@@ -17,6 +17,7 @@ from bitstream import (
     dequantise,
     frame_steps,
 )
+from bitstream.stream import Frame
 from nvc import colour, keyframe
 from nvc.colour import ColourSpec
 from nvc.drawing import Drawer, Picture
@@ -56,11 +57,17 @@ class Renderer:
         self._steps = frame_steps(sequence)
         self._sources: dict[int, HeldSource] = {}
         self._mixer = SourceMixer(model, drawer)
+        self._latest_slot: int | None = None
 
     @property
     def spec(self) -> ColourSpec:
         """How the coded pictures' samples are meant."""
         return self._spec
+
+    @property
+    def drawings(self) -> int:
+        """Pictures that the network has drawn for the frames so far; more than frames where sources are mixed."""
+        return self._mixer.drawings
 
     @property
     def side(self) -> int:
@@ -70,7 +77,7 @@ class Renderer:
     def add_source(self, key: KeyFrame) -> HeadMotion:
         """Hold a key picture's features in its slot; returns its head. Raises Corrupt for one that does not decode.
 
-        A picture that takes the place of another one is shown at once, one in a free slot joins those that are held.
+        A picture in the slot of the one before it is shown at once; one in another slot joins those that are held.
         """
         side = self._sequence.side
         with self._times.stage("key pictures"), torch.inference_mode():
@@ -81,8 +88,9 @@ class Renderer:
             x_c = self._model.mean_keypoints.float() + torch.from_numpy(offsets).to(self._device)
             motion = self._motion([key.values])
             prepared = self._drawer.prepare(rgb, x_c, motion)
-        if key.source_slot in self._sources:
+        if key.source_slot == self._latest_slot:
             self._mixer.cut()
+        self._latest_slot = key.source_slot
         self._sources[key.source_slot] = HeldSource(prepared, x_c, motion)
         return motion
 
@@ -116,3 +124,15 @@ def _colour_of(sequence: Sequence) -> ColourSpec:
         return ColourSpec(colour.matrix_of(sequence.matrix_coefficients), sequence.full_range)
     except ValueError as error:
         raise Unsupported(str(error)) from None
+
+
+def same_source(frames: list[Frame]) -> list[list[Frame]]:
+    """Frames in runs of the same kind that are drawn from the same source."""
+    runs: list[list[Frame]] = []
+    for frame in frames:
+        last = runs[-1][-1] if runs else None
+        if last is not None and (last.sources, last.kind) == (frame.sources, frame.kind):
+            runs[-1].append(frame)
+        else:
+            runs.append([frame])
+    return runs
