@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from benchmarks.captions import write_moments
 from benchmarks.machine import describe_machine, describe_versions
-from benchmarks.motion_transfer import _eye_distance, _shape_only
-from benchmarks.one_key import Frames, KeyedClip, Studio, mean
+from benchmarks.motion_transfer import eye_distance, shape_only
+from benchmarks.one_key import Frames, KeyedClip, Studio, mean, write_sheet
 from benchmarks.rd import write_json
 from nvc.expression import BOTH, ControlSpace, ExpressionEdit, ExpressionEditor, Setting
 from nvc.models import zoo
@@ -52,10 +52,10 @@ STRENGTHS = (0.0, 1.0, 2.0)
 
 def measures(points: Points, picture: Frames) -> dict[str, float]:
     """What a face does, in percent of the distance of its eyes' outer corners; from landmarks [68, 2] and picture."""
-    p = _shape_only(points) * 100
+    p = shape_only(points) * 100
     gap = {side: float(p[[b, c], 1].mean() - p[[a, d], 1].mean()) for side, (a, d, b, c) in _LIDS.items()}
     pupils = [_dark_of(picture, points[eye]) for eye in (RIGHT_EYE, LEFT_EYE)]
-    seen = np.mean(pupils, axis=0) / _eye_distance(points) * 100
+    seen = np.mean(pupils, axis=0) / eye_distance(points) * 100
     return {
         "mouth width": float(p[54, 0] - p[48, 0]),
         "mouth gap": float(p[[65, 66, 67], 1].mean() - p[[61, 62, 63], 1].mean()),
@@ -86,8 +86,6 @@ def _dark_of(picture: Frames, eye: Points) -> NDArray[np.float64]:
 
 def edited(clip: KeyedClip, space: ControlSpace, trials: Sequence[tuple[str, float]]) -> HeadMotion:
     """The key picture's head once as it is, and once for each trial."""
-    import torch
-
     still = clip.motion[:1]
     parts = [still.vector()]
     for name, amount in trials:
@@ -116,7 +114,7 @@ def liveliness(studio: Studio, clip: KeyedClip, space: ControlSpace) -> dict[flo
     for strength in STRENGTHS:
         motion = ExpressionEditor(ExpressionEdit(strength=strength), space, rest).apply(clip.motion)
         points = [studio.landmarks(p) for p in studio.draw(clip.prepared, motion)]
-        shapes = np.stack([_shape_only(p) for p in points if p is not None]) * 100
+        shapes = np.stack([shape_only(p) for p in points if p is not None]) * 100
         found[strength] = float(np.sqrt((shapes - shapes.mean(0))[:, 36:].var(0).sum(1).mean()))
     return found
 
@@ -181,8 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write_json(options.output, {"controls": table, "face_motion_by_strength": left, "rows": rows, **facts})
     if options.sheet:
         captions = ["as it is", *(f"{name} {amount:+g}" for name, amount in TRIALS)]
-        frames = np.stack(shown).transpose(1, 0, 4, 2, 3)
-        write_moments(list(zip(captions, frames, strict=True)), options.sheet, moments=range(len(shown)))
+        write_sheet(list(zip(captions, zip(*shown, strict=True), strict=True)), options.sheet)
     return 0
 
 

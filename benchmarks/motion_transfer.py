@@ -20,9 +20,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.captions import write_moments
 from benchmarks.machine import describe_machine, describe_versions
-from benchmarks.one_key import Frames, KeyedClip, Studio, mean
+from benchmarks.one_key import Frames, KeyedClip, Studio, mean, write_sheet
 from benchmarks.rd import write_json
 from nvc.metrics.faces import MOUTH
 from nvc.models import zoo
@@ -62,23 +61,24 @@ def correlation(first: Sequence[Points | None], second: Sequence[Points | None],
         return None
     moved = []
     for side in zip(*pairs, strict=True):
-        points = np.stack([_shape_only(p)[MOUTH] if mouth else p / _eye_distance(p) for p in side])
+        points = np.stack([shape_only(p)[MOUTH] if mouth else p / eye_distance(p) for p in side])
         moved.append((points - points.mean(0)).ravel())
     return float(moved[0] @ moved[1] / max(np.linalg.norm(moved[0]) * np.linalg.norm(moved[1]), 1e-9))
 
 
-def _eye_distance(points: Points) -> float:
+def eye_distance(points: Points) -> float:
+    """Between the outer corners of the eyes, in pixels."""
     return float(np.linalg.norm(points[_EYES[0]] - points[_EYES[1]]))
 
 
-def _shape_only(points: Points) -> Points:
+def shape_only(points: Points) -> Points:
     """Landmarks with place, size and roll of the rigid ones taken out."""
     rigid = points[list(_RIGID)]
     centre = rigid.mean(0)
     across = points[_EYES[1]] - points[_EYES[0]]
     angle = np.arctan2(across[1], across[0])
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    return (points - centre) @ turn.T / _eye_distance(points)
+    return (points - centre) @ turn.T / eye_distance(points)
 
 
 def measure(
@@ -150,10 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write_json(options.output, {"ways": summary, "rows": rows, **facts})
     if options.sheet:
         captions = ("portrait", "driver", *WAYS)
-        columns = [
-            (c, np.stack(p).transpose(0, 3, 1, 2)) for c, p in zip(captions, zip(*shown, strict=True), strict=True)
-        ]
-        write_moments(columns, options.sheet, moments=range(len(shown)))
+        write_sheet(list(zip(captions, zip(*shown, strict=True), strict=True)), options.sheet)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
+from benchmarks.captions import write_moments
 from benchmarks.clips import read_clip
-from nvc import keyframe
+from nvc import colour, keyframe
 from nvc.drawing import Drawer, drawer_for
 from nvc.inference import to_network
 from nvc.metrics import FaceAnalyser
@@ -20,6 +23,7 @@ from nvc.pose import HeadMotion
 from nvc.rate import DEFAULT_QUALITY, coding_point
 
 Frames = NDArray[np.uint8]
+_CELL = 128  # pixels of a picture in a sheet
 _CPU = torch.device("cpu")
 
 
@@ -71,6 +75,17 @@ class Studio:
         """The identity vector [128], None where no face is found."""
         box = self.faces.find(picture)
         return None if box is None else self.faces.embedding(picture, box)
+
+
+def write_sheet(columns: Sequence[tuple[str, Sequence[Frames]]], path: Path) -> None:
+    """A small PNG: one column a caption, one row a picture, uint8 [S, S, 3] each."""
+    smaller = [
+        (caption, np.stack([colour.resize_rgb(p, width=_CELL, height=_CELL) for p in pictures]).transpose(0, 3, 1, 2))
+        for caption, pictures in columns
+    ]
+    write_moments(smaller, path, moments=range(len(columns[0][1])))
+    with Image.open(path) as sheet:
+        sheet.quantize(256).save(path, optimize=True)  # a third of the bytes, and still to be looked at
 
 
 def mean(values: list[float]) -> float | None:
