@@ -27,7 +27,8 @@ class FramePlan:
     """What is known of one frame.
 
     ``motion``: ``[7 + N]``, or None to hold the last; ``key``: what a key frame needs, where some placement wants one;
-    ``reasons``: why, for each placement, or None; ``face``: whether there is one.
+    ``reasons``: why, for each placement, or None; ``face``: whether there is one; ``picture``: where there is none and
+    pictures are asked for; ``square``: where it was cut out.
     """
 
     index: int
@@ -35,6 +36,8 @@ class FramePlan:
     key: KeyInput | None = None
     reasons: tuple[KeyReason | None, ...] = (None,)
     face: bool = True
+    picture: Rgb | None = None
+    square: Square = Square(0, 0, 1)
 
     def is_key(self, placement: int = 0) -> bool:
         """Whether this is a key frame in one of the placements."""
@@ -69,13 +72,18 @@ class Analyser:
         others: Sequence[KeyPolicy] = (),
         batch: int = 1,
         statistics: EncoderStatistics | None = None,
+        pictures: bool = False,
     ) -> None:
-        """Set up; ``policy`` is placement 0 of the plans, ``others`` are further ones, which share its scenes."""
+        """Set up; ``policy`` is placement 0 of the plans, ``others`` are further ones, which share its scenes.
+
+        ``pictures``: plans bring the pictures of frames without a face.
+        """
         self._model = model
         self._device = device
         self._batch = batch
         self.statistics = statistics or EncoderStatistics()
         self._placement = KeyPlacement(policy)
+        self._pictures = pictures
         self._others = [KeyPlacement(other) for other in others]
         self._cuts = CutDetector()
         self._waiting: list[_Waiting] = []
@@ -125,8 +133,10 @@ class Analyser:
         if any(reason is not None for reason in reasons):
             with self.statistics.stage("motion estimation"), torch.inference_mode():
                 canonical = _finite(self._model.canonical(picture))[0]
-            key = KeyInput(frame.index, frame.picture, canonical, vector, frame.square)
-        return FramePlan(frame.index, motion, key, reasons, frame.face)
+            new_scene = reasons[0] in SCENE_REASONS
+            key = KeyInput(frame.index, frame.picture, canonical, vector, frame.square, new_scene)
+        picture = frame.picture if self._pictures and not frame.face else None
+        return FramePlan(frame.index, motion, key, reasons, frame.face, picture, frame.square)
 
     def _reasons(self, moment: Moment) -> tuple[KeyReason | None, ...]:
         first = self._placement.next(moment)

@@ -12,20 +12,24 @@ from torch import Tensor
 
 from bitstream import End, ExpressionTransform, Metadata, Unit, make_unit
 from nvc import colour
-from nvc.analysis import Analyser, FramePlan
+from nvc.analysis import Analyser
+from nvc.bucket import LeakyBucket
 from nvc.colour import Rgb
 from nvc.crop import Square
 from nvc.device import choose_device
 from nvc.inference import load_model
 from nvc.key_placement import KeyPolicy
+from nvc.live_coder import LiveCoder
 from nvc.models import zoo
 from nvc.models.interface import CodecModel
-from nvc.rate import DEFAULT_QUALITY, CodingPoint, coding_point
+from nvc.motion_choice import DEFAULT_RDO, check_rdo
+from nvc.rate import DEFAULT_QUALITY, LADDER, CodingPoint, coding_point
 from nvc.statistics import EncoderStatistics
 from nvc.unit_coder import StreamFacts, UnitCoder
 from nvc.version import VERSION
 
 MAX_GROUP = 64
+DEFAULT_VBV_MS = 1000.0
 MAX_BATCH = 16  # frames that the motion estimator sees at once when it need not hurry
 
 Frame = NDArray[np.uint8] | Tensor
@@ -67,6 +71,9 @@ class Encoder:
         error_resilient: bool = False,
         source: SourceRectangle | None = None,
         synthetic: bool = False,
+        motion_rdo: float = DEFAULT_RDO,
+        bitrate: float | None = None,
+        vbv_ms: float = DEFAULT_VBV_MS,
         device: str = "auto",
     ) -> None:
         """Set up.
@@ -82,6 +89,9 @@ class Encoder:
             error_resilient: every unit can be decoded without the motion units before it; costs bytes.
             source: where the square was cut from, for the record.
             synthetic: mark the stream as synthetic media.
+            motion_rdo: how much motion may be missed to save a bit, 0 (round every value) to 4.
+            bitrate: bit/s that the line carries; by default there is no bound.
+            vbv_ms: milliseconds that a byte may wait for the line at most, 20 to 60000.
             device: ``auto``, ``cpu`` or ``cuda[:N]``.
 
         Raises:
@@ -109,7 +119,9 @@ class Encoder:
             error_resilient=error_resilient,
             synthetic=synthetic,
             live=True,
+            motion_rdo=motion_rdo,
         )
+        self._bitrate, self._vbv_ms = bitrate, vbv_ms
         self.reset()
 
     def reset(self) -> None:
@@ -121,8 +133,21 @@ class Encoder:
             policy=self.key_policy,
             batch=min(self.group_size, MAX_BATCH),
             statistics=self.statistics,
+            pictures=True,
         )
-        self._coder = UnitCoder(self._facts, self.point, metadata=provenance(), statistics=self.statistics)
+        rate, bucket = self._facts.frame_rate, None
+        if self._bitrate is not None:
+            bucket = LeakyBucket(bitrate=self._bitrate, delay_ms=self._vbv_ms, frame_rate=rate)
+        self._coder = LiveCoder(
+            UnitCoder(self._facts, self.point, metadata=provenance(), statistics=self.statistics),
+            self.point,
+            side=self._facts.side,
+            frame_rate=rate,
+            crf=min(LADDER, key=lambda rung: abs(rung.point.key_qp - self.point.key_qp)).crf,
+            bucket=bucket,
+            bitrate=self._bitrate,
+            statistics=self.statistics,
+        )
         self._ended = False
 
     def request_key_frame(self) -> None:
@@ -134,8 +159,7 @@ class Encoder:
 
         Args:
             frame: uint8 [3, H, W] RGB.
-            face: False where it is known that there is none: the last motion is held, and key frames show what is
-                there at most once a second.
+            face: False where it is known that there is none: what is there is sent as conventional pictures.
 
         Returns:
             The units that are now complete, in order; often none.
@@ -147,14 +171,15 @@ class Encoder:
             raise ValueError("the stream has been flushed; reset() begins another one")
         with self.statistics.stage("resize"):
             rgb = colour.resize_rgb(self._checked(frame), width=self._facts.side, height=self._facts.side)
-        return self._code(self._analyser.push(rgb, square=self._square, face=face))
+        plans = self._analyser.push(rgb, square=self._square, face=face)
+        return [unit for plan in plans for unit in self._coder.code(plan)]
 
     def flush(self) -> list[Unit]:
         """The units of all frames taken so far that have not come out yet, and END. Then only :meth:`reset` helps."""
         if self._ended:
             return []
         self._ended = True
-        units = self._code(self._analyser.flush()) + self._coder.flush()
+        units = [unit for plan in self._analyser.flush() for unit in self._coder.code(plan)] + self._coder.flush()
         end = make_unit(End())
         self.statistics.count(end, frames=0)
         return [*units, end]
@@ -165,17 +190,6 @@ class Encoder:
             expected = f"uint8 [3, {self.side}, {self.side}]"
             raise ValueError(f"frame is {array.dtype} {list(array.shape)}, must be {expected}")
         return np.ascontiguousarray(array.transpose(1, 2, 0))
-
-    def _code(self, plans: list[FramePlan]) -> list[Unit]:
-        units: list[Unit] = []
-        for plan in plans:
-            reason = plan.reasons[0]
-            if plan.key is None or reason is None:
-                units += self._coder.motion(plan.motion)
-                continue
-            self.statistics.key_frames.append((plan.index, reason.value))
-            units += self._coder.key_frame(plan.key)
-        return units
 
 
 def provenance() -> Metadata:
@@ -192,13 +206,19 @@ def stream_facts(
     error_resilient: bool,
     synthetic: bool,
     live: bool,
+    motion_rdo: float = DEFAULT_RDO,
 ) -> StreamFacts:
-    """What every SEQUENCE of a stream says; ``source_size`` is width and height in pixels, the rest as of Encoder."""
+    """What every SEQUENCE of a stream says; ``source_size`` is width and height in pixels, the rest as of Encoder.
+
+    Raises ValueError for a ``motion_rdo`` out of range.
+    """
+    check_rdo(motion_rdo)
     config = model.config
     return StreamFacts(
         side=config.side,
         model_id=model.model_id,
         mean_keypoints=model.mean_keypoints.float().cpu().numpy(),
+        basis=model.expression_basis.float().cpu().numpy(),
         expression_count=config.expression,
         expression_transform=getattr(config, "expression_transform", ExpressionTransform.BASIS),
         frame_rate=frame_rate,
@@ -208,4 +228,5 @@ def stream_facts(
         error_resilient=error_resilient,
         live=live,
         synthetic=synthetic,
+        motion_rdo=motion_rdo,
     )

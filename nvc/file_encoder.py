@@ -1,30 +1,55 @@
-"""Encoding a video file in passes: look for the face, analyse the motion, choose the coding point, write."""
+"""Encoding a video file in passes: look for the face, analyse the motion, choose how every part is sent, write."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import BinaryIO
 
 from bitstream import SIGNATURE, End, Index, Unit, make_unit
-from nvc import keyframe
 from nvc.analysis import Analyser, FramePlan
-from nvc.colour import Rgb
+from nvc.conventional_road import ConventionalRoad
 from nvc.crop import CropPlan, Segment, Square
 from nvc.device import choose_device
 from nvc.encoder import MAX_BATCH, MAX_GROUP, NotSquare, provenance, stream_facts
+from nvc.film import Film
 from nvc.inference import load_model
+from nvc.judging import Judge, Tune
 from nvc.key_placement import KeyPolicy
 from nvc.models.interface import CodecModel
+from nvc.network_road import NetworkRoad
 from nvc.nvc_file import NvcWriter
-from nvc.rate import DEFAULT_QUALITY, CodingPoint, coding_point, solve
-from nvc.reports import EncodeReport
+from nvc.picture_coder import Preset
+from nvc.rate import DEFAULT_QUALITY, PLACEMENTS, rung_of
+from nvc.reports import EncodeReport, Judged
+from nvc.road_choice import Choice, RoadChooser
+from nvc.roads import Part, Road, parts_of
 from nvc.statistics import EncoderStatistics
 from nvc.survey import survey
 from nvc.unit_coder import KeyInput, UnitCoder
 from nvc.video import VideoReader
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateOptions:
+    """What the encoder works for.
+
+    Attributes:
+        tune: what is compared: perceptual distance or PSNR.
+        preset: how much time choosing may take.
+        min_quality: score that no frame should be below: 0..100 for perceptual, dB for PSNR; None for no bound.
+    """
+
+    tune: Tune = Tune.PERCEPTUAL
+    preset: Preset = Preset.MEDIUM
+    min_quality: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.min_quality is not None and not 0 <= self.min_quality <= 100:
+            raise ValueError(f"min_quality is {self.min_quality}; it must be 0 to 100")
 
 
 class CropMode(Enum):
@@ -49,6 +74,8 @@ class FileEncoder:
         device: str,
         error_resilient: bool,
         synthetic: bool,
+        motion_rdo: float,
+        options: RateOptions,
         progress: Callable[[str, int, int | None], None],
     ) -> None:
         if bitrate is not None and quality is not None:
@@ -57,7 +84,8 @@ class FileEncoder:
             raise ValueError(f"bitrate is {bitrate}; it must be more than 0 bit/s")
         self._reader = reader
         self._bitrate = bitrate
-        self._point = coding_point(DEFAULT_QUALITY if quality is None else quality)
+        self._rung = rung_of(DEFAULT_QUALITY if quality is None else quality)
+        self._options = options
         self._crop = crop if isinstance(crop, Square) else CropMode(crop)
         self._check_square()
         self._device = choose_device(device)
@@ -66,8 +94,6 @@ class FileEncoder:
         self._progress = progress
         self._statistics = EncoderStatistics()
         self._warnings: list[str] = []
-        self._pictures: dict[tuple[int, int], bytes] = {}
-        self._motion_sizes: dict[CodingPoint, int] = {}
         self._facts = stream_facts(
             self._model,
             source_size=(reader.info.width, reader.info.height),
@@ -76,12 +102,15 @@ class FileEncoder:
             error_resilient=error_resilient,
             synthetic=synthetic,
             live=False,
+            motion_rdo=motion_rdo,
         )
 
     def write(self, file: BinaryIO, *, audio: bool, began: float) -> EncodeReport:
         """Do it all; ``began``: when the work began, by ``time.perf_counter``."""
-        plans = self._analyse(self._crop_plan())
-        point, reached = self._choose_point(plans)
+        plans = self._analyse()
+        parts = parts_of(plans)
+        with self._statistics.stage("rate control"):
+            choice, judged = self._choose(plans, parts)
         writer = NvcWriter(
             file,
             frame_rate=self._facts.frame_rate,
@@ -89,18 +118,21 @@ class FileEncoder:
             packets=self._reader.audio_packets() if audio else None,
             count=lambda unit: self._statistics.count(unit, frames=0),
         )
-        for index, units in self._units(plans, point, self._statistics, self._picture):
+        for index, units in self._units(parts, choice):
             writer.write(units, index)
         writer.finish()
+        pictures = sum(p.frames for p, road in zip(parts, choice.roads, strict=True) if road is Road.PICTURES)
         return EncodeReport(
             frames=len(plans),
             frame_rate=self._facts.frame_rate,
             size=writer.size,
-            point=point,
+            point=choice.rung.point,
             statistics=self._statistics,
             seconds=time.perf_counter() - began,
             warnings=tuple(self._warnings),
-            reached=reached,
+            reached=choice.reached,
+            pictures=pictures,
+            judged=judged,
         )
 
     def _check_square(self) -> None:
@@ -124,78 +156,83 @@ class FileEncoder:
             self._warnings.append("no face was found: the square in the middle is coded")
         return plan
 
-    def _analyse(self, crop: CropPlan) -> list[FramePlan]:
+    def _analyse(self) -> list[FramePlan]:
+        rate = float(self._facts.frame_rate)
+        policies = [placement.policy(self._policy, rate) for placement in PLACEMENTS]
         analyser = Analyser(
-            self._model, device=self._device, policy=self._policy, batch=MAX_BATCH, statistics=self._statistics
+            self._model,
+            device=self._device,
+            policy=policies[0],
+            others=policies[1:],
+            batch=MAX_BATCH,
+            statistics=self._statistics,
         )
+        self._film = Film(self._reader, self._crop_plan(), side=self._facts.side, times=self._statistics)
         plans: list[FramePlan] = []
-        for index, (picture, square, face) in enumerate(self._pictures_of(crop)):
-            plans += analyser.push(picture, square=square, face=face)
+        for index, picture in enumerate(self._film):
+            plans += analyser.push(picture, square=self._film.square(index), face=self._film.face(index))
             self._progress("analysing", index + 1, self._reader.info.frame_count)
         return plans + analyser.flush()
 
-    def _pictures_of(self, crop: CropPlan) -> Iterator[tuple[Rgb, Square, bool]]:
-        frames = self._reader.source_frames()
-        index = 0
-        while True:
-            with self._statistics.stage("reading"):
-                frame = next(frames, None)
-                if frame is None:
-                    return
-                square = crop.segment_at(index).square
-                picture = frame.square(square, self._facts.side)
-            yield picture, square, crop.face_at(index)
-            index += 1
-
-    def _choose_point(self, plans: list[FramePlan]) -> tuple[CodingPoint, bool]:
-        """The coding point, and whether it is within the bitrate asked for."""
-        if self._bitrate is None:
-            return self._point, True
-        seconds = len(plans) / self._facts.frame_rate
-        budget = self._bitrate * float(seconds) / 8
-        with self._statistics.stage("rate control"):
-            found = solve(budget, lambda p: self._size(plans, p), expression_count=self._facts.expression_count)
-        if not found.fits:
-            least = found.size * 8 / float(seconds) / 1000
-            asked = self._bitrate / 1000
-            self._warnings.append(f"{asked:g} kbit/s cannot be reached: the least possible, {least:.2f}, is used")
-        return found.point, found.fits
-
-    def _size(self, plans: list[FramePlan], point: CodingPoint) -> int:
-        """Bytes of the whole file but its audio. What does not depend on the QP of key pictures is kept."""
-        keys = [plan.key for plan in plans if plan.key is not None]
-        without = CodingPoint(
-            0, point.pose_quantiser, point.expression_quantiser, point.canonical_quantiser, point.expression_count
+    def _choose(self, plans: list[FramePlan], parts: list[Part]) -> tuple[Choice, Judged | None]:
+        """How every part is sent, and how good that is where somebody wants to know."""
+        rate, side = self._facts.frame_rate, self._facts.side
+        seconds = float(len(plans) / rate)
+        self._network = NetworkRoad(plans, self._facts, self._model, self._device)
+        self._conventional = ConventionalRoad(self._film, frame_rate=rate, side=side, preset=self._options.preset)
+        chooser = RoadChooser(
+            parts,
+            self._network,
+            self._conventional,
+            self._film,
+            Judge(self._model, device=self._device, tune=self._options.tune),
+            seconds=seconds,
+            expression_count=self._facts.expression_count,
+            preset=self._options.preset,
         )
-        if without not in self._motion_sizes:
-            units = self._units(plans, point, EncoderStatistics(), lambda key, qp: bytes(1))
-            self._motion_sizes[without] = sum(len(u.to_bytes()) for _, some in units for u in some)
-        pictures = sum(len(self._picture(key, point.key_qp)) + 1 for key in keys)  # and a longer unit_size
-        index = Index(tuple((key.index, 1000 * (i + 1)) for i, key in enumerate(keys)))
-        tail = len(make_unit(index).to_bytes()) + len(make_unit(End()).to_bytes()) + len(keys)
-        return len(SIGNATURE) + self._motion_sizes[without] + pictures + tail
+        if self._bitrate is None:
+            choice = chooser.for_rung(self._rung)
+        else:
+            around = len(SIGNATURE) + len(make_unit(End()).to_bytes()) + len(self._index_of(plans, parts))
+            choice = chooser.for_budget(self._bitrate * seconds / 8 - around)
+            if not choice.reached:
+                self._warnings.append(f"{self._bitrate / 1000:g} kbit/s cannot be reached: the least possible is used")
+        floor = self._options.min_quality
+        if floor is None:
+            return choice, None
+        if self._bitrate is None:
+            choice = chooser.with_floor(choice, floor)
+        judged = chooser.judged(choice, floor)
+        if judged.below:
+            self._warnings.append(f"{100 * judged.below:.1f} % of the frames looked at are below {floor:g}")
+        return choice, judged
 
-    def _picture(self, key: KeyInput, qp: int) -> bytes:
-        """A key picture, coded once for every QP that is tried."""
-        known = (key.index, qp)
-        if known not in self._pictures:
-            self._pictures[known] = keyframe.encode_picture(key.picture, qp=qp)
-        return self._pictures[known]
+    def _index_of(self, plans: list[FramePlan], parts: list[Part]) -> bytes:
+        """An INDEX unit about as long as that of the file will be."""
+        keys = [plan.index for part in parts for plan in plans[part.start : part.end] if plan.is_key()]
+        return make_unit(Index(tuple((index, 1000 * (i + 1)) for i, index in enumerate(keys)))).to_bytes()
 
-    def _units(
-        self,
-        plans: list[FramePlan],
-        point: CodingPoint,
-        statistics: EncoderStatistics,
-        picture_coder: Callable[[KeyInput, int], bytes],
-    ) -> Iterator[tuple[int, list[Unit]]]:
+    def _units(self, parts: list[Part], choice: Choice) -> Iterator[tuple[int, list[Unit]]]:
         """Units of the video as they are ready, each time with the index of the frame that has been added."""
-        coder = UnitCoder(self._facts, point, metadata=provenance(), statistics=statistics, picture_coder=picture_coder)
-        for plan in plans:
-            reason = plan.reasons[0]
-            if plan.key is not None and reason is not None:
-                statistics.key_frames.append((plan.index, reason.value))
-                yield plan.index, coder.key_frame(plan.key)
-            else:
-                yield plan.index, coder.motion(plan.motion)
-        yield len(plans), coder.flush()
+        network, key_qps, statistics = self._network, choice.key_qps, self._statistics
+
+        def coded_key(key: KeyInput, qp: int) -> bytes:
+            return network.picture(key, key_qps.get(key.index, qp))
+
+        def told(index: int, reason: str) -> None:
+            statistics.key_frames.append((index, reason))
+
+        coder = UnitCoder(
+            self._facts, choice.rung.point, metadata=provenance(), statistics=statistics, picture_coder=coded_key
+        )
+        for part, road in zip(parts, choice.roads, strict=True):
+            if road is Road.NETWORK:
+                yield from network.units(coder, part, choice.rung.placement, told)
+                continue
+            point = choice.pictures[part]
+            first, *others = self._conventional.coded(part, point)
+            told(part.start, "pictures")
+            square = self._film.square(part.start)
+            yield part.start, coder.start_pictures(first, index=part.start, side=point.side, square=square)
+            yield part.start, coder.more_pictures(others)
+        yield parts[-1].end if parts else 0, coder.flush()

@@ -17,13 +17,15 @@ from nvc.background_writer import BackgroundWriter
 from nvc.crop import Square
 from nvc.decoder import Decoder
 from nvc.expression import ExpressionEdit
-from nvc.file_encoder import CropMode, FileEncoder
+from nvc.file_encoder import CropMode, FileEncoder, RateOptions
+from nvc.judging import Tune
 from nvc.models import zoo
 from nvc.models.interface import CodecModel
 from nvc.motion_choice import DEFAULT_RDO
 from nvc.motion_track import motion_track
 from nvc.nvc_file import NvcFile
 from nvc.output import new_file
+from nvc.picture_coder import Preset
 from nvc.reports import DecodeReport, EncodeReport
 from nvc.synthetic import synthetic_tags
 from nvc.transfer import Transfer
@@ -54,6 +56,9 @@ def encode_file(
     error_resilient: bool = False,
     synthetic: bool = False,
     motion_rdo: float = DEFAULT_RDO,
+    tune: str | Tune = Tune.PERCEPTUAL,
+    preset: str | Preset = Preset.MEDIUM,
+    min_quality: float | None = None,
     force: bool = False,
     progress: Progress = _silent,
 ) -> EncodeReport:
@@ -72,6 +77,9 @@ def encode_file(
         error_resilient: motion units do not depend on each other; costs bytes.
         synthetic: mark the file as synthetic media; a video whose tags say that it is, is marked anyway.
         motion_rdo: how much motion may be missed to save a bit, 0 (round every value) to 4.
+        tune: what rate control works for, ``perceptual`` or ``psnr``.
+        preset: how much time it may take, ``fast``, ``medium`` or ``slow``.
+        min_quality: score that no frame should be below: 0 to 100 (100 is the original), or dB with ``tune="psnr"``.
         force: replace ``target`` if it exists.
         progress: see Progress.
 
@@ -94,6 +102,7 @@ def encode_file(
             error_resilient=error_resilient,
             synthetic=synthetic or reader.synthetic,
             motion_rdo=motion_rdo,
+            options=RateOptions(tune=Tune(tune), preset=Preset(preset), min_quality=min_quality),
             progress=progress,
         )
         return encoder.write(file, audio=audio, began=began)

@@ -9,7 +9,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from nvc.scenes import Thumbnail, difference
+from nvc.scenes import Thumbnail
 
 
 class KeyReason(Enum):
@@ -36,8 +36,6 @@ class KeyPolicy:
         patience: frames for which it must stay away before a key frame is spent on it.
         spacing: frames between two key frames at least, for turned heads.
         cut_spacing: the same for scene cuts; a flash would cost a picture each way otherwise.
-        absent_spacing: the same while there is no face to move.
-        absent_change: levels of luma by which the picture without a face must change before it is sent again.
     """
 
     interval: int | None = None
@@ -47,8 +45,6 @@ class KeyPolicy:
     patience: int = 5
     spacing: int = 50
     cut_spacing: int = 6
-    absent_spacing: int = 25
-    absent_change: float = 1.5
 
     @classmethod
     def for_rate(cls, frame_rate: float, *, keyint: float | None = None) -> KeyPolicy:
@@ -60,7 +56,6 @@ class KeyPolicy:
             patience=max(1, round(0.2 * frame_rate)),
             spacing=max(1, round(1.2 * frame_rate)),
             cut_spacing=max(1, round(0.25 * frame_rate)),
-            absent_spacing=max(1, math.ceil(frame_rate)),
         )
 
     def denser(self, factor: float) -> KeyPolicy:
@@ -93,7 +88,9 @@ class Moment:
     new_square: bool = False
 
 
-SCENE_REASONS = frozenset({KeyReason.FIRST, KeyReason.SCENE_CUT, KeyReason.CROP, KeyReason.FACE, KeyReason.REQUEST})
+SCENE_REASONS = frozenset(
+    {KeyReason.FIRST, KeyReason.SCENE_CUT, KeyReason.CROP, KeyReason.FACE, KeyReason.NO_FACE, KeyReason.REQUEST}
+)
 """Reasons that have nothing to do with how far the head has moved."""
 
 
@@ -143,13 +140,10 @@ class KeyPlacement:
             return KeyReason.SCENE_CUT
         if self._requested:
             return KeyReason.REQUEST
-        if moment.face and not key.face:
-            return KeyReason.FACE
+        if moment.face != key.face:
+            return KeyReason.FACE if moment.face else KeyReason.NO_FACE
         if policy.interval is not None and self._since >= policy.interval:
             return KeyReason.INTERVAL
-        if not moment.face:
-            changed = difference(moment.thumbnail, key.thumbnail) > policy.absent_change
-            return KeyReason.NO_FACE if changed and self._since >= policy.absent_spacing else None
         if self._away > policy.patience and self._since >= policy.spacing:
             return KeyReason.TURN
         return None

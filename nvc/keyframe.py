@@ -42,7 +42,7 @@ def encode_picture(rgb: Rgb, *, qp: int) -> bytes:
     context.time_base = Fraction(1, 25)
     context.thread_count = 1
     context.options = {"qp": str(qp), "preset": "veryslow", "tune": "psnr", "x264-params": _X264}
-    frame = _frame_of(colour.rgb_to_planes(rgb, KEY_PICTURE))
+    frame = frame_of(colour.rgb_to_planes(rgb, KEY_PICTURE))
     packets = [*context.encode(frame), *context.encode(None)]
     nals = [nal for packet in packets for nal in _nal_units(bytes(packet))]
     return b"".join(b"\x00\x00\x01" + (without_vui(nal) if nal[0] & 31 == _PARAMETERS else nal) for nal in nals)
@@ -85,7 +85,8 @@ def picture_of(frame: av.VideoFrame, width: int, height: int, spec: ColourSpec) 
     return colour.planes_to_rgb((samples[:height], chroma[0], chroma[1]), spec)
 
 
-def _frame_of(planes: colour.Planes) -> av.VideoFrame:
+def frame_of(planes: colour.Planes) -> av.VideoFrame:
+    """Planes as a frame that encoders take."""
     height, width = planes[0].shape
     samples = np.concatenate([p.ravel() for p in planes]).reshape(height * 3 // 2, width)
     return av.VideoFrame.from_ndarray(samples, format="yuv420p")

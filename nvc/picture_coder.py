@@ -7,7 +7,7 @@ for live use, where each picture must be shown at once.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
@@ -16,22 +16,25 @@ from typing import cast
 import av
 from av.video.codeccontext import VideoCodecContext
 
-from bitstream import Picture, Unit, make_unit
 from nvc import colour
 from nvc.colour import Rgb
+from nvc.keyframe import frame_of
 
 MIN_CRF, MAX_CRF = 0.0, 51.0
-GROUP = 64  # coded pictures in a unit of a file
 _START_CODE = re.compile(rb"\x00\x00\x00?\x01")
+_PARAMETERS = "keyint=infinite:scenecut=0:annexb=1"
 _LEFT_OUT = (6, 9, 12)  # SEI, access unit delimiter, filler
 
 
-class Effort(Enum):
-    """How much time encoding may take, by x264's preset; ``--preset`` of the command line."""
+class Preset(Enum):
+    """How much time encoding may take; ``--preset`` of the command line."""
 
-    FAST = "veryfast"
+    FAST = "fast"
     MEDIUM = "medium"
-    SLOW = "veryslow"
+    SLOW = "slow"
+
+
+_X264_PRESET = {Preset.FAST: "veryfast", Preset.MEDIUM: "veryslow", Preset.SLOW: "veryslow"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +44,13 @@ class PicturePoint:
     Attributes:
         crf: x264's constant rate factor, 0 to 51, higher is coarser; fractions count.
         side: pixels a side of the coded pictures, even, at most the model's; smaller ones are scaled up when shown.
-        effort: time that may be spent.
+        preset: time that may be spent.
         delay: whether pictures may wait for later ones (B-frames, look-ahead).
-        bitrate: bit/s instead of ``crf``, for live use; with vbv, the bucket's bits.
     """
 
     crf: float
     side: int
-    effort: Effort = Effort.SLOW
+    preset: Preset = Preset.MEDIUM
     delay: bool = True
 
     def __post_init__(self) -> None:
@@ -61,16 +63,17 @@ class PicturePoint:
 class PictureCoder:
     """One H.264 stream: pictures in, coded pictures in decoding order out. The first is the key picture."""
 
-    def __init__(self, point: PicturePoint, *, frame_rate: Fraction) -> None:
+    def __init__(self, point: PicturePoint, *, frame_rate: Fraction, bitrate: float | None = None) -> None:
+        """Set up; ``bitrate`` (bit/s) bounds what ``point.crf`` asks for, with a bucket of half a second."""
         self._point = point
-        self._context = _open(point, frame_rate)
+        self._context = _open(point, frame_rate, bitrate)
         self._count = 0
 
     def push(self, picture: Rgb) -> list[bytes]:
         """The next picture, uint8 ``[S, S, 3]``; coded ones that are ready, often none."""
         side = self._point.side
         small = colour.resize_rgb(picture, width=side, height=side)
-        frame = colour.rgb_to_frame(small, pixel_format="yuv420p")
+        frame = frame_of(colour.rgb_to_planes(small))
         frame.pts, frame.time_base = self._count, self._context.time_base
         self._count += 1
         return [_bare(bytes(packet)) for packet in self._context.encode(frame)]
@@ -87,26 +90,22 @@ def code_pictures(pictures: Iterable[Rgb], point: PicturePoint, *, frame_rate: F
     return coded + coder.flush()
 
 
-def picture_units(coded: list[bytes], first_index: int, *, group: int = GROUP) -> Iterator[tuple[Unit, int]]:
-    """PICTURE units for coded pictures that are shown from ``first_index`` on, each with how many it holds."""
-    for start in range(0, len(coded), group):
-        part = coded[start : start + group]
-        index = first_index + start
-        yield make_unit(Picture(presentation_index=index, picture_count=len(part), picture=b"".join(part))), len(part)
-
-
-def _open(point: PicturePoint, frame_rate: Fraction) -> VideoCodecContext:
+def _open(point: PicturePoint, frame_rate: Fraction, bitrate: float | None) -> VideoCodecContext:
     context = cast(VideoCodecContext, av.CodecContext.create("libx264", "w"))
     context.width = context.height = point.side
     context.pix_fmt = "yuv420p"
     context.time_base, context.framerate = 1 / frame_rate, frame_rate
     context.thread_count = 1
     context.options = {
-        "preset": point.effort.value,
+        "preset": _X264_PRESET[point.preset],
         "crf": f"{point.crf:.3f}",
         "tune": "psnr" if point.delay else "psnr,zerolatency",
-        "x264-params": "keyint=infinite:scenecut=0:annexb=1" + ("" if point.delay else ":bframes=0:sliced-threads=0"),
+        "x264-params": _PARAMETERS + ("" if point.delay else ":bframes=0:sliced-threads=0"),
     }
+    if bitrate is not None:
+        kbps = max(1, int(bitrate / 1000))
+        bound = f":vbv-maxrate={kbps}:vbv-bufsize={kbps // 2 + 1}"
+        context.options |= {"x264-params": context.options["x264-params"] + bound}
     return context
 
 

@@ -1,16 +1,18 @@
 """Rate control: from a quality or a bitrate to the QP of key pictures, quantisers and number of coefficients.
 
-A quality is a place on one ladder. A bitrate is met in two passes: the video is analysed once, then the ladder is
-searched for the best place whose units fit, and what is left is spent knob by knob.
+A quality is a rung of one ladder, which `benchmarks/ladder.py` has measured. A bitrate is met in two passes: the video
+is analysed once, then the ladder is searched for the highest place whose units fit.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from nvc.key_placement import KeyPolicy
+
 MIN_QUALITY, MAX_QUALITY, DEFAULT_QUALITY = 0, 9, 5
-_STEPS_BETWEEN = 4
 
 
 @dataclass(frozen=True)
@@ -43,21 +45,66 @@ class CodingPoint:
         return expression_count if self.expression_count is None else min(self.expression_count, expression_count)
 
 
-QUALITIES: tuple[CodingPoint, ...] = (
-    CodingPoint(47, 32, 32, expression_count=12),
-    CodingPoint(45, 31, 31, expression_count=16),
-    CodingPoint(43, 30, 30, expression_count=20),
-    CodingPoint(41, 29, 29, expression_count=24),
-    CodingPoint(40, 29, 29),
-    CodingPoint(38, 28, 28),
-    CodingPoint(35, 27, 27),
-    CodingPoint(32, 26, 26),
-    CodingPoint(28, 24, 24),
-    CodingPoint(24, 22, 22),
-)
-"""Coding points of the quality levels 0 to 9."""
+@dataclass(frozen=True)
+class Rung:
+    """A place on the ladder: how key pictures and motion are coded, and which of the key frame placements is used.
 
-_FINEST = CodingPoint(8, 14, 14, canonical_quantiser=18)
+    ``crf`` is what conventional pictures are coded at beside it.
+    """
+
+    point: CodingPoint
+    placement: int
+    crf: float
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How often key frames come, against the usual bounds: ``factor`` times as near, and after so many seconds."""
+
+    factor: float = 1.0
+    clock: float | None = None
+
+    def policy(self, usual: KeyPolicy, frame_rate: float) -> KeyPolicy:
+        """The bounds of this placement; a clock that the user asked for holds too."""
+        denser = usual.denser(self.factor)
+        if self.clock is None:
+            return denser
+        frames = max(1, round(self.clock * frame_rate))
+        return replace(denser, interval=frames if usual.interval is None else min(frames, usual.interval))
+
+
+PLACEMENTS = (
+    Placement(),
+    Placement(0.7),
+    Placement(1.25, 2.5),
+    Placement(1.5, 1.2),
+    Placement(2.0, 0.6),
+)
+"""Placements of key frames by their number."""
+
+LADDER = (
+    Rung(CodingPoint(47, 32, 32, expression_count=12), 1, 50),
+    Rung(CodingPoint(45, 31, 31, expression_count=16), 1, 48),
+    Rung(CodingPoint(43, 30, 30, expression_count=20), 0, 46),
+    Rung(CodingPoint(41, 29, 29, expression_count=24), 0, 44),
+    Rung(CodingPoint(40, 29, 29), 0, 43),
+    Rung(CodingPoint(38, 28, 28), 0, 41),
+    Rung(CodingPoint(38, 27, 27), 2, 38),
+    Rung(CodingPoint(36, 26, 26), 3, 35),
+    Rung(CodingPoint(34, 25, 25), 3, 32),
+    Rung(CodingPoint(33, 24, 24), 4, 28),
+    Rung(CodingPoint(26, 22, 22), 4, 24),
+)
+"""Quality levels 0 to 9, and one rung above them that only a bitrate reaches."""
+
+QUALITIES = tuple(rung.point for rung in LADDER[: MAX_QUALITY + 1])
+"""Coding points of the quality levels."""
+
+
+def rung_of(quality: int) -> Rung:
+    """The rung of a quality level. Raises ValueError: not 0 to 9."""
+    coding_point(quality)
+    return LADDER[quality]
 
 
 def coding_point(quality: int) -> CodingPoint:
@@ -73,75 +120,54 @@ def coding_point(quality: int) -> CodingPoint:
 
 @dataclass(frozen=True)
 class Solution:
-    """A coding point for a bitrate: how many bytes it takes, and whether that is within what was asked for."""
+    """A rung for a budget: how many bytes it takes, and whether that is within what was asked for."""
 
-    point: CodingPoint
+    rung: Rung
     size: int
     fits: bool
 
 
-def solve(budget: float, cost: Callable[[CodingPoint], int], *, expression_count: int) -> Solution:
-    """The best point whose ``cost`` (bytes of the whole video) is at most ``budget`` bytes.
+def solve(budget: float, cost: Callable[[Rung], int], *, expression_count: int) -> Solution:
+    """The highest place on the ladder whose ``cost`` (bytes) is at most ``budget`` bytes.
 
-    Args:
-        budget: bytes.
-        cost: bytes that a point takes; called about twenty times.
-        expression_count: coefficients that the model has.
-
-    Returns:
-        The point; the lowest of the ladder, with ``fits`` False, when not even that is within the budget.
+    The rungs are searched first, then the way from the best one to the next. Where even the lowest rung costs more,
+    that one is given with ``fits`` False. ``cost`` is called at most eight times.
     """
-    ladder = _fine_ladder(expression_count)
-    low, high = 0, len(ladder) - 1
-    best = Solution(ladder[0], cost(ladder[0]), fits=True)
+    low, high = 0, len(LADDER) - 1
+    best = Solution(LADDER[0], cost(LADDER[0]), fits=True)
     if best.size > budget:
         return replace(best, fits=False)
+    above: int | None = None  # cost of the rung above the best
     while low < high:
         middle = (low + high + 1) // 2
-        size = cost(ladder[middle])
+        size = cost(LADDER[middle])
         if size <= budget:
-            low, best = middle, Solution(ladder[middle], size, fits=True)
+            low, best = middle, Solution(LADDER[middle], size, fits=True)
         else:
-            high = middle - 1
-    return _spend_rest(best, budget, cost)
-
-
-def _spend_rest(best: Solution, budget: float, cost: Callable[[CodingPoint], int]) -> Solution:
-    """Refine single knobs in turn, each as long as it fits: the ladder alone leaves a few percent unused."""
-    knobs = ["key_qp", "expression_quantiser", "pose_quantiser"]
-    while knobs:
-        for knob in list(knobs):
-            value = getattr(best.point, knob) - 1
-            if value < getattr(_FINEST, knob):
-                knobs.remove(knob)
-                continue
-            finer = replace(best.point, **{knob: value})
-            size = cost(finer)
-            if size > budget:
-                knobs.remove(knob)
-            else:
-                best = Solution(finer, size, fits=True)
+            high, above = middle - 1, size
+    if above is None or above <= best.size:
+        return best
+    for share in (1.0, 0.6):  # sizes grow like powers, nearly; where they do not, a smaller step fits
+        part = share * math.log(budget / best.size) / math.log(above / best.size)
+        between = between_rungs(LADDER[low], LADDER[low + 1], part, expression_count)
+        size = best.size if between.point == LADDER[low].point else cost(between)
+        if size <= budget:
+            return Solution(between, size, fits=True) if size > best.size else best
     return best
 
 
-def _fine_ladder(expression_count: int) -> list[CodingPoint]:
-    """The ladder with steps between its points, up to the finest."""
-    points: list[CodingPoint] = []
-    for low, high in zip(QUALITIES, [*QUALITIES[1:], _FINEST], strict=True):
-        for k in range(_STEPS_BETWEEN):
-            points.append(_between(low, high, k / _STEPS_BETWEEN, expression_count))
-    points.append(_FINEST)
-    return [point for i, point in enumerate(points) if i == 0 or point != points[i - 1]]
+def between_rungs(low: Rung, high: Rung, part: float, expression_count: int) -> Rung:
+    """A place on the way from one rung (``part`` 0) to the next (1), with the placement of the lower one."""
 
-
-def _between(low: CodingPoint, high: CodingPoint, part: float, expression_count: int) -> CodingPoint:
-    def mixed(a: int, b: int) -> int:
+    def mixed(a: float, b: float) -> int:
         return round(a + part * (b - a))
 
-    return CodingPoint(
-        mixed(low.key_qp, high.key_qp),
-        mixed(low.pose_quantiser, high.pose_quantiser),
-        mixed(low.expression_quantiser, high.expression_quantiser),
-        mixed(low.canonical_quantiser, high.canonical_quantiser),
-        mixed(low.carried(expression_count), high.carried(expression_count)),
+    a, b = low.point, high.point
+    point = CodingPoint(
+        mixed(a.key_qp, b.key_qp),
+        mixed(a.pose_quantiser, b.pose_quantiser),
+        mixed(a.expression_quantiser, b.expression_quantiser),
+        mixed(a.canonical_quantiser, b.canonical_quantiser),
+        mixed(a.carried(expression_count), b.carried(expression_count)),
     )
+    return Rung(point, low.placement, low.crf + part * (high.crf - low.crf))

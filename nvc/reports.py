@@ -14,11 +14,26 @@ _NOT_VIDEO = ("AUDIO",)
 
 
 @dataclass(frozen=True)
+class Judged:
+    """Scores of sampled frames: 100 * (1 - perceptual distance), or PSNR in dB.
+
+    ``below``: how many of the ``frames`` are under ``floor``, 0 to 1.
+    """
+
+    mean: float
+    worst: float
+    below: float
+    frames: int
+    floor: float
+
+
+@dataclass(frozen=True)
 class EncodeReport:
     """An encoded file.
 
     ``size``: bytes of the whole file; ``warnings``: what the user should know, one line each; ``reached``: whether the
-    requested bitrate was possible (True without a request).
+    requested bitrate was possible (True without a request); ``pictures``: frames sent as conventional pictures;
+    ``judged``: how good it is, where a floor was asked for.
     """
 
     frames: int
@@ -29,6 +44,8 @@ class EncodeReport:
     seconds: float
     warnings: tuple[str, ...] = ()
     reached: bool = True
+    pictures: int = 0
+    judged: Judged | None = None
 
     @property
     def video_bytes(self) -> int:
@@ -49,6 +66,7 @@ class EncodeReport:
         """One line for people."""
         keys = len(self.statistics.key_frames)
         line = f"{self.frames} frames, {self.video_kbps:.2f} kbit/s video, {keys} key frame{'s' * (keys != 1)}"
+        line += f", {self.pictures} frames as pictures" if self.pictures else ""
         return line + (f", {self.audio_kbps:.1f} kbit/s audio" if self.video_bytes != self.size else "")
 
     def to_json(self) -> dict[str, Any]:
@@ -64,6 +82,8 @@ class EncodeReport:
             "audio_kbps": round(self.audio_kbps, 3),
             "bytes_by_unit_type": {"SIGNATURE": 8, **statistics.bytes_by_type},
             "key_frames": [{"index": index, "reason": reason} for index, reason in statistics.key_frames],
+            "picture_frames": self.pictures,
+            "judged": None if self.judged is None else asdict(self.judged),
             "frame_bytes": statistics.frame_bytes,
             "coding_point": asdict(self.point),
             "bitrate_reached": self.reached,

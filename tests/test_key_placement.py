@@ -94,23 +94,31 @@ def test_another_square_is_always_a_key_frame() -> None:
     assert found == {0: KeyReason.FIRST, 3: KeyReason.CROP}
 
 
-def test_without_a_face_key_frames_are_bounded_and_only_for_what_changes() -> None:
-    still = [moment()] * 50 + [moment(face=False)] * 200
-    assert reasons(still, absent_spacing=25) == {0: KeyReason.FIRST}
-    moving = [moment()] * 50 + [moment(face=False, grey=10 + i) for i in range(200)]
-    found = reasons(moving, absent_spacing=25)
-    assert found[50] is KeyReason.NO_FACE
-    assert list(found)[1:] == list(range(50, 250, 25))
+def test_where_the_face_goes_and_where_it_comes_back_there_are_key_frames_and_none_between() -> None:
+    away = [moment()] * 30 + [moment(face=False, grey=i) for i in range(200)] + [moment()] * 30
+    assert reasons(away) == {0: KeyReason.FIRST, 30: KeyReason.NO_FACE, 230: KeyReason.FACE}
 
 
-def test_a_face_that_comes_back_gets_a_picture_at_once() -> None:
-    away = [moment()] * 30 + [moment(face=False, grey=40)] * 30 + [moment()] * 30
-    assert reasons(away, absent_spacing=25) == {0: KeyReason.FIRST, 30: KeyReason.NO_FACE, 60: KeyReason.FACE}
+def test_the_clock_goes_on_without_a_face() -> None:
+    assert list(reasons([moment(face=False)] * 100, interval=30)) == [0, 30, 60, 90]
 
 
-def test_a_face_that_comes_back_to_its_own_picture_needs_none() -> None:
-    away = [moment()] * 30 + [moment(face=False)] * 30 + [moment()] * 30
-    assert reasons(away) == {0: KeyReason.FIRST}
+def test_a_key_frame_for_somebody_elses_reason_starts_the_clock_again() -> None:
+    placement = KeyPlacement(KeyPolicy(interval=30))
+    found = []
+    for index in range(60):
+        if index == 20:
+            placement.restart(moment())
+        elif placement.next(moment()) is not None:
+            found.append(index)
+    assert found == [0, 50]
+
+
+def test_a_denser_policy_has_narrower_bounds_and_the_same_clock() -> None:
+    policy = KeyPolicy(interval=100)
+    dense = policy.denser(2)
+    assert (dense.turn, dense.shift, dense.zoom, dense.spacing) == (7, 0.1, 0.125, 25)
+    assert dense.interval == 100
 
 
 def test_a_receiver_can_ask() -> None:
@@ -124,7 +132,7 @@ def test_a_receiver_can_ask() -> None:
 def test_bounds_follow_the_frame_rate() -> None:
     slow, fast = KeyPolicy.for_rate(10, keyint=2.5), KeyPolicy.for_rate(60, keyint=2.5)
     assert (slow.interval, fast.interval) == (25, 150)
-    assert fast.absent_spacing >= 60 and fast.spacing == 6 * slow.spacing
+    assert fast.spacing == 6 * slow.spacing
     assert KeyPolicy.for_rate(25).interval is None
     for keyint in (0, -1, math.inf, math.nan):
         with pytest.raises(ValueError, match="keyint"):

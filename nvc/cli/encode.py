@@ -39,6 +39,18 @@ def _parser() -> argparse.ArgumentParser:
         "--quality", type=int, choices=range(10), metavar="0..9", help="0 smallest to 9 best (default: 5)"
     )
     parser.add_argument(
+        "--tune", choices=("perceptual", "psnr"), default="perceptual", help="what to work for (default: perceptual)"
+    )
+    parser.add_argument(
+        "--preset", choices=("fast", "medium", "slow"), default="medium", help="time for decisions (default: medium)"
+    )
+    parser.add_argument(
+        "--min-quality",
+        type=_positive,
+        metavar="SCORE",
+        help="score that no frame should be below: up to 100, or dB with --tune psnr",
+    )
+    parser.add_argument(
         "--crop",
         type=_crop,
         default="auto",
@@ -52,6 +64,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--no-audio", action="store_true", help="leave the audio out")
     parser.add_argument("--error-resilient", action="store_true", help="make units independent of lost ones")
     parser.add_argument("--synthetic", action="store_true", help="mark the file as synthetic media")
+    parser.add_argument(
+        "--motion-rdo",
+        type=_strength,
+        default=None,
+        metavar="0..4",
+        help="rate-distortion optimised motion: 0 sends every movement, more saves more bits (default: 0.4)",
+    )
     add_common_options(parser)
     return parser
 
@@ -75,6 +94,10 @@ def _encode(options: argparse.Namespace, console: Console) -> None:
             audio=not options.no_audio,
             error_resilient=options.error_resilient,
             synthetic=options.synthetic,
+            tune=options.tune,
+            preset=options.preset,
+            min_quality=options.min_quality,
+            **({} if options.motion_rdo is None else {"motion_rdo": options.motion_rdo}),
             force=options.force,
             progress=console.progress,
         )
@@ -94,6 +117,16 @@ def _positive(text: str) -> float:
         value = 0.0
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value
+
+
+def _strength(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 4:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 4")
     return value
 
 
