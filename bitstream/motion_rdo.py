@@ -30,7 +30,9 @@ Indices = npt.NDArray[np.intp]
 
 _REACH = 3  # candidates lie within this many steps of the best value
 _SWEEPS = 2  # how often all coefficients are gone through
-_CHUNK, _OVERLAP = 64, 12  # frames decided at once, and looked at beyond them, in files
+_CHUNK = 64  # frames decided at once in files
+OVERLAP = 12  #: frames looked at beyond those, for the same end as if all were looked at
+_TWICE = 16  # frames from which on a second plan pays
 _RICHER = 0.5  # of the lagrangian, for the plan from which moves are added
 _TRIALS = 3  # moves left out or added at most
 
@@ -193,17 +195,30 @@ class MotionOptimiser:
 
     def run(self, values: npt.ArrayLike) -> Frames:
         """Integers [T, D] for a whole stretch of motion [T, D] in real units: for files."""
-        wanted = np.asarray(values, dtype=np.float64) / self._steps
+        wanted = np.asarray(values, dtype=np.float64)
         out = np.empty(wanted.shape, dtype=np.int32)
         for at in range(0, len(wanted), _CHUNK):
-            window, rates = wanted[at : at + _CHUNK + _OVERLAP], self._rates.clone()
-            plan = self._optimise(window, self.lagrangian, rates)
-            self._follow(plan[:_CHUNK], rates)
-            plan = self._optimise(window, self.lagrangian, rates, plan)[:_CHUNK]
-            self._follow(plan, self._rates)
-            out[at : at + _CHUNK] = plan
-            self._start = plan[-1]
+            window = wanted[at : at + _CHUNK + OVERLAP]
+            out[at : at + _CHUNK] = self.decide(window, keep=min(_CHUNK, len(window)))
         return out
+
+    def decide(self, values: npt.ArrayLike, *, keep: int, encoder: MotionEncoder | None = None) -> Frames:
+        """The integers [keep, D] of the first frames of ``values`` [T, D] in real units; the others are looked at only.
+
+        With the ``encoder`` that is to send one frame next (``keep`` 1), in a unit of its own, whole bytes are weighed.
+        """
+        wanted = np.asarray(values, dtype=np.float64) / self._steps
+        if not 1 <= keep <= len(wanted) or (encoder is not None and keep > 1):
+            raise InvalidField(f"cannot keep {keep} of {len(wanted)} frames{' in one unit' if encoder else ''}")
+        rates = self._rates.clone()
+        plan = self._optimise(wanted, self.lagrangian, rates)
+        if keep >= _TWICE:  # again, with what the first plan says about rates
+            self._follow(plan[:keep], rates)
+            plan = self._optimise(wanted, self.lagrangian, rates, plan)
+        kept = plan[:keep] if encoder is None else self._worth_its_bytes(wanted, plan, encoder)[None]
+        self._follow(kept, self._rates)
+        self._start, self._plan = kept[-1], None
+        return kept
 
     def _follow(self, plan: Frames, rates: RateModel) -> None:
         for residuals in np.diff(plan, axis=0, prepend=self._start[None]):

@@ -24,10 +24,13 @@ from bitstream import (
     Unit,
     UnitType,
 )
+from bitstream.motion_rdo import OVERLAP
 from nvc import keyframe
 from nvc.colour import KEY_PICTURE, Rgb
 from nvc.crop import Square
+from nvc.motion_choice import DEFAULT_RDO, MotionChoice
 from nvc.rate import CodingPoint
+from nvc.source_slots import SourceSlots
 from nvc.statistics import EncoderStatistics
 
 Vector = NDArray[np.float32]
@@ -39,13 +42,16 @@ SHOWN_AS_DECODED = 1  # extension byte of a KEYFRAME unit
 class StreamFacts:
     """What every SEQUENCE of a stream says, whatever is coded.
 
-    ``mean_keypoints``: float ``[K, 3]`` half-sides; ``group``: frames a MOTION unit, 1..64; ``live``: the SEQUENCE is
-    repeated before every key frame, so that receivers can join there.
+    ``mean_keypoints``: float ``[K, 3]`` half-sides; ``basis``: ``[N, K, 3]``, what expression does to them; ``group``:
+    frames a MOTION unit, 1..64; ``live``: the SEQUENCE is repeated before every key frame, so that receivers can join
+    there, and no frame waits for later ones; ``motion_rdo``: how much motion may be missed to save a bit, 0 for none
+    (:mod:`nvc.motion_choice`).
     """
 
     side: int
     model_id: bytes
     mean_keypoints: NDArray[np.float32]
+    basis: NDArray[np.float32]
     expression_count: int
     expression_transform: ExpressionTransform
     frame_rate: Fraction
@@ -56,13 +62,21 @@ class StreamFacts:
     motion_crc: bool = True
     synthetic: bool = False
     live: bool = True
+    sources: int = 1  # key pictures that the receiver holds, 1 to 4
+    motion_rdo: float = DEFAULT_RDO
+
+    @property
+    def look_ahead(self) -> int:
+        """Frames after a unit's last one that its integers are chosen with."""
+        return 0 if self.live or self.error_resilient or not self.motion_rdo else OVERLAP
 
 
 @dataclass(frozen=True)
 class KeyInput:
     """A key frame before coding: output index, picture uint8 ``[S, S, 3]``, keypoints ``[K, 3]``, motion ``[7 + N]``.
 
-    ``square``: where the picture was cut out of the source.
+    ``square``: where the picture was cut out of the source; ``new_scene``: pictures before it are worth nothing now;
+    ``qp``: of its picture, where it is not the stream's.
     """
 
     index: int
@@ -70,6 +84,8 @@ class KeyInput:
     canonical: NDArray[np.float32]
     motion: Vector
     square: Square
+    new_scene: bool = True
+    qp: int | None = None
 
 
 class UnitCoder:
@@ -91,9 +107,12 @@ class UnitCoder:
         self._picture_coder = picture_coder
         self._sequence: Sequence | None = None
         self._motion: MotionEncoder | None = None
+        self._slots = SourceSlots(facts.sources)
+        self._choice: MotionChoice | None = None
         self._steps = np.zeros(0)
-        self._last: NDArray[np.int32] | None = None
-        self._pending: list[NDArray[np.int32]] = []
+        self._last: NDArray[np.float64] | None = None
+        self._pending: list[NDArray[np.float64]] = []
+        self._held: list[bool] = []
         self._next_index = self._key_index = self._marked_index = 0
         self._count = point.carried(facts.expression_count)
 
@@ -108,6 +127,7 @@ class UnitCoder:
         ``first``: the first picture of an H.264 stream, ``side``: its pixels a side, ``square``: what it shows.
         """
         units, sequence = self._begin(index, square)
+        self._slots = SourceSlots(self._facts.sources)  # nothing is drawn from a picture whose head is not known
         key = KeyFrame(
             presentation_index=index,
             coded_width=side,
@@ -121,8 +141,7 @@ class UnitCoder:
 
     def more_pictures(self, coded: list[bytes]) -> list[Unit]:
         """The pictures that follow in decoding order, as many a unit as motion has frames."""
-        units: list[Unit] = []
-        group = self._facts.group
+        units, group = self.flush(), self._facts.group
         for part in (coded[at : at + group] for at in range(0, len(coded), group)):
             unit = Picture(presentation_index=self._next_index, picture_count=len(part), picture=b"".join(part))
             self._next_index += len(part)
@@ -144,12 +163,14 @@ class UnitCoder:
         if sequence != self._sequence:
             self._sequence, self._motion = sequence, MotionEncoder(sequence)
             self._steps = bitstream.frame_steps(sequence)
+            self._choice = self._choice_for(sequence)
         return units, sequence
 
     def _start(self, key: KeyFrame, *, extension: int | None = None) -> Unit:
         """A key frame's unit; motion goes on from it."""
         self._motion_encoder().start(key)
-        self._last = np.array(key.values, dtype=np.int32)
+        self._motion_choice().start(key)
+        self._last = bitstream.dequantise(np.array(key.values), self._steps).astype(np.float64)
         self._next_index += 1
         return self._counted(Unit(UnitType.KEYFRAME, key.to_payload(), extension=extension), frames=1)
 
@@ -158,9 +179,10 @@ class UnitCoder:
         offsets = key.canonical - self._facts.mean_keypoints
         canonical = bitstream.quantise(offsets.reshape(-1), bitstream.canonical_step(sequence))
         with self.statistics.stage("key pictures"):
-            picture = self._picture_coder(key, self._point.key_qp)
+            picture = self._picture_coder(key, self._point.key_qp if key.qp is None else key.qp)
         return KeyFrame(
             presentation_index=key.index,
+            source_slot=self._slots.place(new_scene=key.new_scene),
             coded_width=key.picture.shape[1],
             coded_height=key.picture.shape[0],
             canonical=tuple(canonical.tolist()),
@@ -174,19 +196,35 @@ class UnitCoder:
         if self._last is None:
             raise ValueError("motion before any key frame")
         if vector is not None:
-            self._last = bitstream.quantise(vector, self._steps)
+            self._last = np.asarray(vector, dtype=np.float64)
         self._pending.append(self._last)
-        return self.flush() if len(self._pending) >= self._facts.group else []
+        self._held.append(vector is None)
+        return self._group() if len(self._pending) >= self._facts.group + self._facts.look_ahead else []
 
     def flush(self) -> list[Unit]:
         """Units for the motion that has not been coded yet."""
-        frames, self._pending = self._pending, []
-        if not frames:
-            return []
+        units: list[Unit] = []
+        while self._pending:
+            units += self._group()
+        return units
+
+    def _group(self) -> list[Unit]:
+        """The next unit's worth of motion, with a mark before it where one is due."""
+        frames = self._integers()
         due = self._next_index - self._marked_index >= self._facts.frame_rate
         units = [*(self._mark() if due else []), *self._code(frames)]
         self._next_index += len(frames)
         return units
+
+    def _integers(self) -> NDArray[np.int32]:
+        """What to send of the frames that wait, as many as a unit takes: ``[T, 7 + N]``."""
+        size = min(self._facts.group, len(self._pending))
+        wanted, held = np.stack(self._pending), self._held[:size]
+        del self._pending[:size], self._held[:size]
+        weighs_bytes = self._facts.group == 1 and self._count == self._facts.expression_count
+        encoder = self._motion_encoder() if weighs_bytes else None
+        with self.statistics.stage("motion decisions"):
+            return self._motion_choice().choose(wanted, keep=size, held=held, encoder=encoder)
 
     def _mark(self) -> list[Unit]:
         """A RESYNC unit in resilient streams: where a reader can go on after damage, if it holds the right picture."""
@@ -196,11 +234,11 @@ class UnitCoder:
         mark = Resync(self._next_index, self._next_index - self._key_index)
         return [self._counted(bitstream.make_unit(mark))]
 
-    def _code(self, frames: list[NDArray[np.int32]]) -> list[Unit]:
+    def _code(self, frames: NDArray[np.int32]) -> list[Unit]:
         """One MOTION unit, or more where one would be too long."""
         try:
             with self.statistics.stage("entropy coding"):
-                payload = self._motion_encoder().encode(np.stack(frames), [self._count] * len(frames))
+                payload = self._motion_encoder().encode(frames, [self._count] * len(frames), sources=self._slots.named)
         except LimitExceeded:
             if len(frames) == 1:
                 raise
@@ -216,6 +254,22 @@ class UnitCoder:
         if self._motion is None:
             raise ValueError("motion before any key frame")
         return self._motion
+
+    def _motion_choice(self) -> MotionChoice:
+        if self._choice is None:
+            raise ValueError("motion before any key frame")
+        return self._choice
+
+    def _choice_for(self, sequence: Sequence) -> MotionChoice:
+        facts = self._facts
+        return MotionChoice(
+            sequence,
+            mean_keypoints=facts.mean_keypoints,
+            basis=facts.basis,
+            rdo=facts.motion_rdo,
+            carried=self._count,
+            ahead=(facts.group - 1) / 2 + facts.look_ahead,
+        )
 
     def _sequence_for(self, square: Square) -> Sequence:
         facts, point = self._facts, self._point

@@ -50,8 +50,8 @@ def decoded(units: list[Unit]) -> tuple[list[Frame], list[Sequence]]:
     return frames, [p for p in (parse_payload(u) for u in units if u.type is SEQUENCE) if isinstance(p, Sequence)]
 
 
-def test_what_the_receiver_has_is_within_half_a_step() -> None:
-    coder = UnitCoder(facts(), POINT)
+def test_what_the_receiver_has_is_within_half_a_step_when_every_movement_is_sent() -> None:
+    coder = UnitCoder(facts(motion_rdo=0.0), POINT)
     motion = vectors(70)
     units = coder.key_frame(key(0, motion[0]))
     for vector in motion[1:]:
@@ -76,7 +76,9 @@ def test_dropped_coefficients_stay_as_in_the_key_frame() -> None:
 
 
 def test_a_group_too_long_for_a_unit_is_split() -> None:
-    coder = UnitCoder(facts(expression_count=160), replace(POINT, pose_quantiser=0, expression_quantiser=0))
+    coder = UnitCoder(
+        facts(expression_count=160, motion_rdo=0.0), replace(POINT, pose_quantiser=0, expression_quantiser=0)
+    )
     motion = vectors(65, 160, scale=0.5)
     units = coder.key_frame(key(0, motion[0]))
     for vector in motion[1:]:
@@ -126,3 +128,55 @@ def test_motion_units_have_a_checksum_if_wanted() -> None:
         vector = vectors(1)[0]
         units = coder.key_frame(key(0, vector)) + coder.motion(vector) + coder.flush()
         assert bool(units[-1].crc) is wanted and len(decoded(units)[0]) == 2
+
+
+def coded(motion: np.ndarray, **changes: object) -> tuple[np.ndarray, int]:
+    """The motion that a receiver has, and the bytes of the MOTION units."""
+    coder = UnitCoder(facts(**changes), POINT)
+    units = coder.key_frame(key(0, motion[0]))
+    for vector in motion[1:]:
+        units += coder.motion(vector)
+    units += coder.flush()
+    frames, (sequence, *_) = decoded(units)
+    assert [f.presentation_index for f in frames] == list(range(len(motion)))
+    size = sum(len(unit.to_bytes()) for unit in units if unit.type is MOTION)
+    return dequantise(np.array([f.values for f in frames]), frame_steps(sequence)), size
+
+
+def shaking(count: int) -> np.ndarray:
+    """A head that stands still, as an estimator sees it."""
+    rng = np.random.default_rng(7)
+    return rng.normal(0, 0.004, (count, POSE_COUNT + 8)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"group": 1, "live": True}, {"group": 5, "live": True, "error_resilient": True}]
+)
+def test_jitter_costs_fewer_bytes_than_with_rounding_and_is_missed_by_little(changes: dict[str, object]) -> None:
+    motion = shaking(100)
+    _, most = coded(motion, motion_rdo=0.0, **changes)
+    chosen, size = coded(motion, **changes)
+    assert size < 0.95 * most
+    assert np.abs(chosen - motion).max() < 0.05
+
+
+def test_stronger_rdo_costs_fewer_bytes() -> None:
+    sizes = [coded(vectors(80), motion_rdo=strength)[1] for strength in (0.0, 0.1, 0.4, 2.0)]
+    assert sizes == sorted(sizes, reverse=True) and sizes[-1] < 0.8 * sizes[0]
+
+
+def test_live_units_wait_for_no_later_frame_and_files_look_ahead() -> None:
+    motion = vectors(30)
+    for live, waiting in ((True, 0), (False, 12)):
+        coder = UnitCoder(facts(live=live, group=4), POINT)
+        coder.key_frame(key(0, motion[0]))
+        counts = [types_of(coder.motion(vector)).count(MOTION) for vector in motion[1:]]
+        assert counts.index(1) == 3 + waiting and sum(counts) == (29 - waiting) // 4
+        assert types_of(coder.flush()).count(MOTION) == -(-29 // 4) - sum(counts)
+
+
+@pytest.mark.parametrize("strength", [-0.1, 4.1, float("nan")])
+def test_a_strength_out_of_range_is_refused(strength: float) -> None:
+    with pytest.raises(ValueError, match="motion_rdo"):
+        coder = UnitCoder(facts(motion_rdo=strength), POINT)
+        coder.key_frame(key(0, vectors(1)[0]))
