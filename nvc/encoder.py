@@ -24,6 +24,7 @@ from nvc.models import zoo
 from nvc.models.interface import CodecModel
 from nvc.motion_choice import DEFAULT_RDO, check_rdo
 from nvc.rate import DEFAULT_QUALITY, LADDER, CodingPoint, coding_point
+from nvc.source_slots import check_sources
 from nvc.statistics import EncoderStatistics
 from nvc.unit_coder import StreamFacts, UnitCoder
 from nvc.version import VERSION
@@ -72,6 +73,7 @@ class Encoder:
         source: SourceRectangle | None = None,
         synthetic: bool = False,
         motion_rdo: float = DEFAULT_RDO,
+        sources: int = 1,
         bitrate: float | None = None,
         vbv_ms: float = DEFAULT_VBV_MS,
         device: str = "auto",
@@ -90,6 +92,7 @@ class Encoder:
             source: where the square was cut from, for the record.
             synthetic: mark the stream as synthetic media.
             motion_rdo: how much motion may be missed to save a bit, 0 (round every value) to 4.
+            sources: key pictures that the receiver holds and draws from, 1 to 4.
             bitrate: bit/s that the line carries; by default there is no bound.
             vbv_ms: milliseconds that a byte may wait for the line at most, 20 to 60000.
             device: ``auto``, ``cpu`` or ``cuda[:N]``.
@@ -120,6 +123,7 @@ class Encoder:
             synthetic=synthetic,
             live=True,
             motion_rdo=motion_rdo,
+            sources=sources,
         )
         self._bitrate, self._vbv_ms = bitrate, vbv_ms
         self.reset()
@@ -207,12 +211,14 @@ def stream_facts(
     synthetic: bool,
     live: bool,
     motion_rdo: float = DEFAULT_RDO,
+    sources: int = 1,
 ) -> StreamFacts:
     """What every SEQUENCE of a stream says; ``source_size`` is width and height in pixels, the rest as of Encoder.
 
-    Raises ValueError for a ``motion_rdo`` out of range.
+    Raises ValueError for a ``motion_rdo`` or a number of ``sources`` out of range.
     """
     check_rdo(motion_rdo)
+    check_sources(sources)
     config = model.config
     return StreamFacts(
         side=config.side,
@@ -229,4 +235,5 @@ def stream_facts(
         live=live,
         synthetic=synthetic,
         motion_rdo=motion_rdo,
+        sources=sources,
     )

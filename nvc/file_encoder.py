@@ -75,6 +75,7 @@ class FileEncoder:
         error_resilient: bool,
         synthetic: bool,
         motion_rdo: float,
+        sources: int,
         options: RateOptions,
         progress: Callable[[str, int, int | None], None],
     ) -> None:
@@ -103,6 +104,7 @@ class FileEncoder:
             synthetic=synthetic,
             live=False,
             motion_rdo=motion_rdo,
+            sources=sources,
         )
 
     def write(self, file: BinaryIO, *, audio: bool, began: float) -> EncodeReport:

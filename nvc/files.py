@@ -56,6 +56,7 @@ def encode_file(
     error_resilient: bool = False,
     synthetic: bool = False,
     motion_rdo: float = DEFAULT_RDO,
+    sources: int = 1,
     tune: str | Tune = Tune.PERCEPTUAL,
     preset: str | Preset = Preset.MEDIUM,
     min_quality: float | None = None,
@@ -77,6 +78,8 @@ def encode_file(
         error_resilient: motion units do not depend on each other; costs bytes.
         synthetic: mark the file as synthetic media; a video whose tags say that it is, is marked anyway.
         motion_rdo: how much motion may be missed to save a bit, 0 (round every value) to 4.
+        sources: key pictures that the receiver holds and draws from, 1 to 4; with more than one it changes from
+            one to the next without a jump.
         tune: what rate control works for, ``perceptual`` or ``psnr``.
         preset: how much time it may take, ``fast``, ``medium`` or ``slow``.
         min_quality: score that no frame should be below: 0 to 100 (100 is the original), or dB with ``tune="psnr"``.
@@ -102,6 +105,7 @@ def encode_file(
             error_resilient=error_resilient,
             synthetic=synthetic or reader.synthetic,
             motion_rdo=motion_rdo,
+            sources=sources,
             options=RateOptions(tune=Tune(tune), preset=Preset(preset), min_quality=min_quality),
             progress=progress,
         )

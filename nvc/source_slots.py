@@ -5,13 +5,18 @@ from __future__ import annotations
 from bitstream.limits import SOURCE_SLOTS
 
 
+def check_sources(count: int) -> None:
+    """Raise ValueError unless a receiver can hold so many key pictures."""
+    if not 1 <= count <= SOURCE_SLOTS:
+        raise ValueError(f"sources is {count}; it must be 1 to {SOURCE_SLOTS}")
+
+
 class SourceSlots:
     """Places key pictures in up to four slots, the oldest making room."""
 
     def __init__(self, count: int = 1) -> None:
         """``count``: key pictures that the receiver may hold, 1 to 4. Raises ValueError for another number."""
-        if not 1 <= count <= SOURCE_SLOTS:
-            raise ValueError(f"sources is {count}; it must be 1 to {SOURCE_SLOTS}")
+        check_sources(count)
         self._count = count
         self._held: list[int] = []  # the latest last
 

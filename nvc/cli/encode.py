@@ -61,6 +61,14 @@ def _parser() -> argparse.ArgumentParser:
         "--keyint", type=_positive, metavar="SEC", help="longest distance of key frames (default: only where needed)"
     )
     parser.add_argument("--model", default=None, help="a model's name or weights file (default: lite-256)")
+    parser.add_argument(
+        "--sources",
+        type=int,
+        choices=range(1, 5),
+        default=1,
+        metavar="1..4",
+        help="key pictures that the receiver holds: with more than one, nothing jumps at a key frame (default: 1)",
+    )
     parser.add_argument("--no-audio", action="store_true", help="leave the audio out")
     parser.add_argument("--error-resilient", action="store_true", help="make units independent of lost ones")
     parser.add_argument("--synthetic", action="store_true", help="mark the file as synthetic media")
@@ -97,6 +105,7 @@ def _encode(options: argparse.Namespace, console: Console) -> None:
             tune=options.tune,
             preset=options.preset,
             min_quality=options.min_quality,
+            sources=options.sources,
             **({} if options.motion_rdo is None else {"motion_rdo": options.motion_rdo}),
             force=options.force,
             progress=console.progress,
