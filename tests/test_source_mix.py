@@ -127,3 +127,56 @@ def test_a_keypoint_speaks_for_the_pixels_around_it(keypoint):
     assert spread.min() >= 0 and spread.max() <= 1
     assert spread[row, column] > 0.5 and spread[0, 0] < 0.1
     assert torch.allclose(weight_map(np.ones(9, np.float32), x_d), torch.ones(64, 64), atol=1e-5)
+
+
+# Through the stream
+
+
+def stream(clip: np.ndarray, sources: int) -> list[Any]:
+    from streams import encode
+
+    from nvc.key_placement import KeyPolicy
+
+    return encode(clip, key_policy=KeyPolicy(interval=4), group_size=2, sources=sources)
+
+
+def keys_and_slots(units: list[Any]) -> list[int]:
+    from bitstream import KeyFrame, Sequence, UnitType, parse_payload
+
+    sequence, slots = None, []
+    for unit in units:
+        payload = parse_payload(unit, sequence) if unit.type in (UnitType.SEQUENCE, UnitType.KEYFRAME) else None
+        if isinstance(payload, Sequence):
+            sequence = payload
+        elif isinstance(payload, KeyFrame):
+            slots.append(payload.source_slot)
+    return slots
+
+
+def test_the_encoder_fills_slots_in_turn(small_clip: np.ndarray) -> None:
+    assert keys_and_slots(stream(small_clip, 1)) == [0, 0, 0]
+    assert keys_and_slots(stream(small_clip, 2)) == [0, 1, 0]
+    assert keys_and_slots(stream(small_clip, 4)) == [0, 1, 2]
+
+
+def test_with_several_sources_the_switch_is_a_small_step(small_clip: np.ndarray) -> None:
+    from streams import joined
+
+    from nvc.decoder import Decoder
+
+    steps = {}
+    for sources in (1, 2):
+        decoder = Decoder(model=tiny(), device="cpu")
+        frames = np.stack(decoder.decode(joined(stream(small_clip, sources)))).astype(float)
+        steps[sources] = np.abs(frames[4] - frames[3]).mean()
+        assert len(frames) == 12
+        assert decoder.drawings <= 2 * 12
+    assert steps[2] < 0.5 * steps[1]
+
+
+@pytest.mark.parametrize("sources", [0, 5])
+def test_no_more_sources_than_slots(sources: int) -> None:
+    from streams import make_encoder
+
+    with pytest.raises(ValueError, match="sources is"):
+        make_encoder(sources=sources)
