@@ -66,6 +66,8 @@ def shots(data: PackedClips, *, frames: int, every: int) -> Iterator[tuple[Shot,
     for clip, (first, _) in zip(data.clips, data.key_spans, strict=True):
         start, count = clip["start"], min(frames, clip["count"])
         at = list(range(every, count, every))
+        if not at:  # a photo
+            continue
         clean = _pictures(data.frames[start : start + count])
         shot = Shot(
             clip["name"],
