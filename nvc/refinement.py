@@ -30,7 +30,7 @@ Vector = NDArray[np.float32]
 # How far one unit of the search moves each number: pitch, yaw, roll (radians), tx, ty, tz (half-sides; tz cannot be
 # seen), log2 of the scale.
 _POSE_UNITS = (1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 1.0)
-_EXPRESSION_UNIT = 0.25
+_EXPRESSION_UNIT = 0.12
 _SQUARED = 3.0  # weight of squared errors beside absolute ones, of pictures in 0..1
 # Around mouth and eyes pixels weigh up to nine times as much: without that the search would move the head until
 # shoulders and background fit, and landmarks would be further off than before it.
