@@ -157,6 +157,20 @@ def code(clip: Clip, anchor: Anchor, crf: int) -> Coded:
     return Coded(replace(clip, frames=frames), size, {"video": size}, encoded - start, finished - encoded)
 
 
+def first_frame_seconds(clip: Clip, anchor: Anchor, crf: int) -> float:
+    """Time from an open decoder to its first frame, the packets being there. Lookahead makes no difference to it."""
+    packets = _encode([picture.transpose(1, 2, 0) for picture in clip.frames], clip.frame_rate, anchor, crf)
+    start = time.perf_counter()
+    context = cast(VideoCodecContext, av.CodecContext.create(anchor.decoder, "r"))
+    context.thread_count = 1
+    for packet in [*packets, None]:
+        frames = context.decode(None if packet is None else av.Packet(packet))
+        if frames:
+            frame_to_rgb(frames[0])
+            return time.perf_counter() - start
+    raise RuntimeError(f"{anchor.name} crf {crf}: no frame came out")
+
+
 def payload_size(packet: bytes, encoder: str) -> int:
     """Bytes of a packet that are counted: without encoder text and temporal delimiters."""
     if encoder == "libsvtav1":

@@ -2,7 +2,9 @@
 
 Every measurement runs in a process of its own, so that its peak memory and its thread count are its own. nvc is
 measured frame by frame through `Encoder` and `Decoder`, as a live call uses them, and through files, with everything
-that costs: H.264, colour, disk. Conventional encoders run in the same session, one thread each.
+that costs: H.264, colour, disk. Conventional encoders run in the same session, one thread each. A preset without
+shipped weights, such as ``paper-256``, is timed with random ones and on few frames: its speed is the same, and it may
+take seconds a frame.
 """
 
 from __future__ import annotations
@@ -31,8 +33,10 @@ from nvc.models import zoo
 
 _LIVE = ("encode_fps", "decode_fps", "first_frame_ms", "load_seconds", "peak_megabytes")
 _FILES = ("encode_file_fps", "decode_file_fps")
+_STAGE = " ms/frame"
 _COLUMNS = (*_LIVE, *_FILES)
-CONVENTIONAL = (("x264", 51), ("x264-ld", 51), ("av1-ld", 63))
+CONVENTIONAL = (("x264", 51), ("x264-ld", 51), ("x265", 51), ("vp9", 63), ("av1", 63), ("av1-ld", 63))
+FRAMES_WITHOUT_WEIGHTS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +50,7 @@ class SpeedJob:
     device: str = "cpu"
     threads: int = 1
     repeats: int = 3
+    weights: str | None = None  # a file, where the model's are not shipped
 
 
 def measure_speed(
@@ -59,15 +64,45 @@ def measure_speed(
     conventional: bool = True,
 ) -> dict[str, Any]:
     """Time everything, one job after another. Raises `BenchmarkError` when a job fails."""
-    shared = {"clip": str(clip), "frames": frames, "repeats": repeats}
-    jobs = [
-        SpeedJob(codec=model, device=device, threads=count, **shared)  # type: ignore[arg-type]
-        for model in models
-        for device in devices
-        for count in threads
-    ]
-    if conventional:
-        jobs += [SpeedJob(codec=name, crf=crf, **shared) for name, crf in CONVENTIONAL]  # type: ignore[arg-type]
+    with tempfile.TemporaryDirectory() as folder:
+        jobs = _jobs(str(clip), frames, models, threads, devices, repeats, Path(folder))
+        if conventional:
+            jobs += [SpeedJob(clip=str(clip), frames=frames, repeats=repeats, codec=n, crf=c) for n, c in CONVENTIONAL]
+        return _run_all(jobs)
+
+
+def _jobs(
+    clip: str,
+    frames: int,
+    models: Sequence[str],
+    threads: Sequence[int],
+    devices: Sequence[str],
+    repeats: int,
+    folder: Path,
+) -> list[SpeedJob]:
+    """nvc's jobs; random weights of presets that have none go into a folder."""
+    jobs = []
+    for model in models:
+        few = model in zoo.presets() and model not in zoo.shipped()
+        if few:
+            zoo.save(zoo.build(model), folder / f"{model}.safetensors")
+        for device in devices:
+            for count in threads:
+                jobs.append(
+                    SpeedJob(
+                        clip=clip,
+                        frames=min(frames, FRAMES_WITHOUT_WEIGHTS) if few else frames,
+                        codec=model,
+                        device=device,
+                        threads=count,
+                        repeats=1 if few else repeats,
+                        weights=str(folder / f"{model}.safetensors") if few else None,
+                    )
+                )
+    return jobs
+
+
+def _run_all(jobs: Sequence[SpeedJob]) -> dict[str, Any]:
     rows = []
     load = os.getloadavg()[0]  # whoever reads the figures wants to know what else the machine did
     for job in jobs:  # one pool a job: a fresh process, whose peak memory is this job's
@@ -76,7 +111,7 @@ def measure_speed(
                 raise BenchmarkError(f"{job.codec} on {job.device}: {outcome.error}")
             rows.append(outcome.value)
     machine = describe_machine() | {"load_average_before": load}
-    return {"clip": Path(clip).stem, "rows": rows, "machine": machine, "versions": describe_versions()}
+    return {"clip": Path(jobs[0].clip).stem, "rows": rows, "machine": machine, "versions": describe_versions()}
 
 
 def run_job(job: SpeedJob) -> dict[str, Any]:
@@ -88,23 +123,28 @@ def run_job(job: SpeedJob) -> dict[str, Any]:
     runs = [run(clip, job) for _ in range(job.repeats + (job.crf is None))][-job.repeats :]
     medians = {name: statistics.median(values[name] for values in runs) for name in runs[0]}
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
-    request = {name: value for name, value in asdict(job).items() if name != "clip"}
+    request = {name: value for name, value in asdict(job).items() if name not in ("clip", "weights")}
     return {**request, "frames": len(clip.frames), **medians, "peak_megabytes": megabytes}
 
 
 def _time_anchor(clip: Clip, job: SpeedJob) -> dict[str, float]:
     coded = anchors.code(clip, ANCHORS[job.codec], job.crf or 0)
     count = len(clip.frames)
-    return {"encode_fps": count / coded.encode_seconds, "decode_fps": count / coded.decode_seconds}
+    return {
+        "encode_fps": count / coded.encode_seconds,
+        "decode_fps": count / coded.decode_seconds,
+        "first_frame_ms": anchors.first_frame_seconds(clip, ANCHORS[job.codec], job.crf or 0) * 1000,
+    }
 
 
 def _time_nvc(clip: Clip, job: SpeedJob) -> dict[str, float]:
     start = time.perf_counter()
     height, width = clip.frames.shape[2:]
+    model = job.weights or job.codec
     encoder = nvc.Encoder(
-        width=width, height=height, frame_rate=clip.frame_rate, model=job.codec, device=job.device, group_size=1
+        width=width, height=height, frame_rate=clip.frame_rate, model=model, device=job.device, group_size=1
     )
-    decoder = nvc.Decoder(model=job.codec, device=job.device)
+    decoder = nvc.Decoder(model=model, device=job.device)
     loaded = time.perf_counter()
     packets = [b"".join(unit.to_bytes() for unit in encoder.encode(frame)) for frame in clip.frames]
     packets.append(b"".join(unit.to_bytes() for unit in encoder.flush()))
@@ -135,21 +175,34 @@ def _time_files(clip: Clip, job: SpeedJob) -> dict[str, float]:
         source, coded, result = (Path(name) / file for file in ("source.mkv", "coded.nvc", "decoded.mp4"))
         write_lossless(clip, source)
         start = time.perf_counter()
-        nvc.encode_file(source, coded, crop="none", model=job.codec, device=job.device)
+        nvc.encode_file(source, coded, crop="none", model=job.weights or job.codec, device=job.device)
         encoded = time.perf_counter()
-        nvc.decode_file(coded, result, model=job.codec, device=job.device)
+        nvc.decode_file(coded, result, model=job.weights or job.codec, device=job.device)
         decoded = time.perf_counter()
     count = len(clip.frames)
     return {"encode_file_fps": count / (encoded - start), "decode_file_fps": count / (decoded - encoded)}
 
 
 def as_text(result: dict[str, Any]) -> str:
-    """A table for a terminal."""
+    """Tables for a terminal: totals, then nvc's stages in milliseconds a frame."""
+    rows = result["rows"]
+    stages = list(dict.fromkeys(name for row in rows for name in row if name.endswith(_STAGE)))
     lines = [f"{'':<28}" + "".join(f"{name:>17}" for name in _COLUMNS)]
-    for row in result["rows"]:
-        head = f"{row['codec']} {row['device']} x{row['threads']}"
-        lines.append(f"{head:<28}" + "".join(f"{row[n]:>17.2f}" if n in row else f"{'-':>17}" for n in _COLUMNS))
+    lines += [_head(row) + "".join(_cell(row, name) for name in _COLUMNS) for row in rows]
+    own = [row for row in rows if any(name in row for name in stages)]
+    if own:
+        lines += ["", f"{'ms a frame, by stage':<28}" + "".join(f"{_head(row).strip():>24}" for row in own)]
+        lines += [f"{name.removesuffix(_STAGE):<28}" + "".join(_cell(row, name, 24) for row in own) for name in stages]
     return "\n".join(lines)
+
+
+def _head(row: dict[str, Any]) -> str:
+    name = f"{row['codec']} {row['device']} x{row['threads']}"
+    return f"{name:<28}"
+
+
+def _cell(row: dict[str, Any], name: str, width: int = 17) -> str:
+    return f"{row[name]:>{width}.2f}" if name in row else f"{'-':>{width}}"
 
 
 def save(result: dict[str, Any], path: str | Path) -> None:

@@ -30,7 +30,9 @@ def test_each_thread_count_has_its_row_with_stages(clip_file, tmp_path):
         measured = ("encode_fps", "decode_fps", "encode_file_fps", "decode_file_fps", "first_frame_ms", "load_seconds")
         assert all(row[name] > 0 for name in (*measured, "peak_megabytes"))
         assert any(name.startswith("decode ") and name.endswith("ms/frame") for name in row)
-    assert speed.as_text(result).count("tiny-64 cpu") == 2
+    text = speed.as_text(result)
+    assert text.count("tiny-64 cpu") == 4  # in the table of totals and in that of stages
+    assert "\ndecode " in text
     speed.save(result, tmp_path / "speed.json")
     assert json.loads((tmp_path / "speed.json").read_text()) == result
 
@@ -38,6 +40,15 @@ def test_each_thread_count_has_its_row_with_stages(clip_file, tmp_path):
 def test_conventional_encoders_are_timed_the_same_way(clip_file):
     row = speed.run_job(speed.SpeedJob(clip=str(clip_file), frames=4, codec="x264", crf=51, repeats=1))
     assert row["encode_fps"] > 0 and row["decode_fps"] > 0 and row["crf"] == 51
+    assert row["first_frame_ms"] > 0 and row["peak_megabytes"] > 0
+
+
+def test_a_preset_without_weights_is_timed_on_few_frames_with_random_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr(speed.zoo, "shipped", lambda: [])
+    first, second = speed._jobs("a.mkv", 100, ["tiny-64", "x.safetensors"], [1], ["cpu"], 3, tmp_path)
+    assert (first.codec, first.frames, first.repeats) == ("tiny-64", speed.FRAMES_WITHOUT_WEIGHTS, 1)
+    assert first.weights == str(tmp_path / "tiny-64.safetensors") and Path(first.weights).exists()
+    assert (second.codec, second.frames, second.repeats, second.weights) == ("x.safetensors", 100, 3, None)
 
 
 def test_a_device_that_is_missing_is_said(clip_file):

@@ -65,7 +65,11 @@ def _add_speed(commands: argparse._SubParsersAction) -> None:
     speed.add_argument("--frames", type=_positive, default=100, help="first so many frames (default: 100)")
     speed.add_argument("--threads", default="1,2", help="thread counts, with commas (default: 1,2)")
     speed.add_argument("--devices", default="cpu", help="with commas: cpu, cuda (default: cpu)")
-    speed.add_argument("--models", default="lite-256", help="with commas: names or files (default: lite-256)")
+    speed.add_argument(
+        "--models",
+        default="lite-256",
+        help="with commas: names or files, such as lite-256,paper-256 (default: lite-256)",
+    )
     speed.add_argument("--repeats", type=_positive, default=3, help="runs, of which the median counts (default: 3)")
     speed.set_defaults(run=_run_speed)
 
