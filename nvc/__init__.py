@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nvc.crop import Square
     from nvc.decoder import Decoder
+    from nvc.decoder_pool import DecoderPool
     from nvc.encoder import Encoder
     from nvc.files import decode_file, encode_file
     from nvc.version import VERSION as __version__
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "Decoder": "nvc.decoder",
+    "DecoderPool": "nvc.decoder_pool",
     "Encoder": "nvc.encoder",
     "Square": "nvc.crop",
     "View": "nvc.view",
@@ -26,7 +28,7 @@ _PLACES = {
     "encode_file": "nvc.files",
 }
 
-__all__ = ["Decoder", "Encoder", "Square", "View", "__version__", "decode_file", "encode_file"]
+__all__ = ["Decoder", "DecoderPool", "Encoder", "Square", "View", "__version__", "decode_file", "encode_file"]
 
 
 def __getattr__(name: str) -> Any:

@@ -53,6 +53,7 @@ class Decoder:
         transfer: Transfer | None = None,
         limits: Limits | None = None,
         precision: str | Precision = Precision.AUTO,
+        drawer: Drawer | None = None,
     ) -> None:
         """Set up.
 
@@ -65,13 +66,14 @@ class Decoder:
             transfer: a portrait to drive with the stream's motion; may be changed by setting ``decoder.transfer``.
             limits: bounds on what a stream may ask for.
             precision: of the convolutions: ``auto``, ``float32`` or ``bfloat16``.
+            drawer: what draws with the given model, where several decoders share one: see `nvc.decoder_pool`.
         """
         self.device = choose_device(device)
         self.staging = Staging(view=view, edit=edit, transfer=transfer)
         self._given = None if model is None else load_model(model, self.device)
         self._model = self._given
         self._precision = Precision(precision)
-        self._drawer: Drawer | None = None
+        self._drawer = drawer
         self._limits = limits
         self.reset()
 

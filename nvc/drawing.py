@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from typing import Any, Protocol
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from nvc.colour import Rgb
 from nvc.inference import to_network
-from nvc.models.fast_lite import FastLite
+from nvc.models.fast_lite import Drawn, FastLite
 from nvc.models.folding import is_folded
 from nvc.models.interface import CodecModel
 from nvc.models.model import Model
@@ -45,6 +45,9 @@ class Drawer(Protocol):
     def draw(self, source: Any, motion: HeadMotion) -> Iterator[Picture]:
         """Pictures, uint8 [3, S, S], of B heads in order."""
 
+    def draw_many(self, requests: Sequence[tuple[Any, HeadMotion]]) -> list[list[Picture]]:
+        """The pictures of several sources and their heads, drawn together."""
+
 
 class PlainDrawer:
     """Any model on any device, a few frames at a time."""
@@ -63,6 +66,10 @@ class PlainDrawer:
         for start in range(0, motion.angles.shape[0], _BATCH):
             drawn = self._model.render(features, x_c, still, motion[start : start + _BATCH])
             yield from (drawn.float() * 255).round_().clamp_(0, 255).byte().cpu().numpy()
+
+    def draw_many(self, requests: Sequence[tuple[Any, HeadMotion]]) -> list[list[Picture]]:
+        """As of `Drawer`; one after another."""
+        return [list(self.draw(source, motion)) for source, motion in requests]
 
 
 class FastDrawer:
@@ -90,7 +97,15 @@ class FastDrawer:
 
     def draw(self, source: Any, motion: HeadMotion) -> Iterator[Picture]:
         """As of `Drawer`."""
-        jobs = self._fast.jobs(source, motion)
+        return self._run(self._fast.jobs(source, motion))
+
+    def draw_many(self, requests: Sequence[tuple[Any, HeadMotion]]) -> list[list[Picture]]:
+        """As of `Drawer`."""
+        jobs = [self._fast.jobs(source, motion) for source, motion in requests]
+        pictures = self._run([job for some in jobs for job in some])
+        return [[next(pictures) for _ in some] for some in jobs]
+
+    def _run(self, jobs: list[Callable[[], Drawn]]) -> Iterator[Picture]:
         if self._workers < 2 or len(jobs) < 2:  # one frame alone: all threads work on its layers
             yield from (job().transpose(2, 0, 1) for job in jobs)
             return
@@ -112,4 +127,8 @@ def drawer_for(model: CodecModel, device: torch.device, *, precision: Precision 
     """The fastest way to draw with a model on a device."""
     if device.type == "cpu" and isinstance(model, Model) and is_folded(model):
         return FastDrawer(model, precision=precision)
+    if device.type == "cuda" and isinstance(model, Model):
+        from nvc.cuda_drawing import BatchDrawer
+
+        return BatchDrawer(model, device, dtype=torch.float32 if precision is Precision.FLOAT32 else torch.bfloat16)
     return PlainDrawer(model, device)

@@ -21,5 +21,8 @@ def load_model(model: str | Path | CodecModel, device: torch.device) -> CodecMod
 
 def to_network(pictures: Sequence[Rgb], device: torch.device) -> Tensor:
     """uint8 pictures ``[S, S, 3]`` as the networks take them: float ``[B, 3, S, S]``, 0 to 1."""
-    stacked = torch.from_numpy(np.stack(pictures)).to(device)
+    stacked = torch.from_numpy(np.stack(pictures))
+    if device.type == "cuda":  # from pinned memory the copy needs no stop on the way
+        stacked = stacked.pin_memory()
+    stacked = stacked.to(device, non_blocking=True)
     return stacked.permute(0, 3, 1, 2).contiguous().float().div_(255)

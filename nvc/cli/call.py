@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import socket
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from nvc.cli.exits import run
 from nvc.version import VERSION
 
 if TYPE_CHECKING:
+    from nvc.encoder import Frame
     from nvc.live.call import CallReport
+    from nvc.live.link import Link
+    from nvc.live.network import Conditions
+    from nvc.live.receiver import Shown
     from nvc.live.screen import Screen
+    from nvc.live.sender import Sender
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if (options.input is None) == (options.listen is None):
         parser.error("give an input, or --listen to receive only")
+    if (options.rtc or options.page is not None) and not (options.listen is options.to is None):
+        parser.error("--rtc and --page are for calls to oneself, without --to and --listen")
     if options.to is not None and options.output is not None:
         parser.error("--to sends only: what is received is written by the other side")
     work = _call if options.listen is None else _listen
@@ -39,6 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-o", "--output", metavar="OUT", help="write what is shown: OUT.mkv or OUT.mp4")
     parser.add_argument("--to", type=_address, metavar="HOST:PORT", help="send only")
     parser.add_argument("--listen", type=int, metavar="PORT", help="receive only")
+    parser.add_argument("--rtc", action="store_true", help="over a WebRTC data channel instead (extra: rtc)")
+    parser.add_argument("--page", type=int, metavar="PORT", help="show both ends on a page at http://127.0.0.1:PORT")
     parser.add_argument("--quality", type=int, default=5, metavar="0..9", help="as of nvc-encode (default: 5)")
     parser.add_argument("--model", default="lite-256", help="a shipped model or a weights file (default: lite-256)")
     parser.add_argument("--delay", type=float, default=0.15, metavar="SEC", help="jitter buffer (default: 0.15)")
@@ -60,38 +68,87 @@ def _parser() -> argparse.ArgumentParser:
 def _call(options: argparse.Namespace) -> None:
     from nvc.device import choose_device
     from nvc.inference import load_model
-    from nvc.live.call import loopback_call, send_call
-    from nvc.live.network import Conditions
+    from nvc.live.call import send_call
+    from nvc.live.link import LossyLink, UdpLink
     from nvc.live.sender import Sender
     from nvc.live.sources import frames_of
 
-    conditions = Conditions(
+    conditions = _conditions(options)
+    model = load_model(options.model, choose_device(options.device))
+    side = model.config.side
+    frames, rate = frames_of(options.input, side)
+    how = {"quality": options.quality, "refresh": options.refresh, "device": options.device}
+    sender = Sender(side=side, frame_rate=rate, model=model, **how)
+    if options.to is None:
+        _call_oneself(options, sender, frames, float(rate))
+        return
+    with UdpLink(peer=options.to) as link:
+        lossy = LossyLink(link, conditions, options.seed)
+        send_call(frames, sender, lossy, frame_rate=float(rate), stop=threading.Event())
+    print(f"nvc-call: sent {sender.sent_bytes} bytes, {sender.keys_requested} key frames on request")
+
+
+def _call_oneself(options: argparse.Namespace, sender: Sender, frames: Iterator[Frame], rate: float) -> None:
+    from nvc.live.call import call_oneself
+    from nvc.live.link import LossyLink
+
+    with ExitStack() as stack:
+        screen = stack.enter_context(_screen(options))
+        here, there = _links(options, stack)
+        lossy = LossyLink(here, _conditions(options), options.seed)
+        show, sent = screen.show, _nobody
+        if options.page is not None:
+            from nvc.live.page import CallPage
+
+            path = "WebRTC" if options.rtc else "UDP"
+            page = stack.enter_context(CallPage(sender, screen.receiver, port=options.page, path=path))
+            show, sent = _both(show, page.shown), page.sent
+            print(f"nvc-call: look at {page.address}", flush=True)
+        _say(call_oneself(frames, sender, screen.receiver, (lossy, there), show, frame_rate=rate, sent=sent))
+
+
+def _nobody(index: int, frame: Frame) -> None:
+    """Nobody is told what is sent."""
+
+
+def _both(first: Callable[[Shown], None], second: Callable[[Shown], None]) -> Callable[[Shown], None]:
+    def show(shown: Shown) -> None:
+        first(shown)
+        second(shown)
+
+    return show
+
+
+def _links(options: argparse.Namespace, stack: ExitStack) -> tuple[Link, Link]:
+    """The sender's and the receiver's end of a path through this computer."""
+    from nvc.live.link import UdpLink
+
+    if options.rtc:
+        from nvc.live.rtc import RtcPair
+
+        return stack.enter_context(RtcPair()).links
+    there = stack.enter_context(UdpLink(bind=("127.0.0.1", 0)))
+    return stack.enter_context(UdpLink(peer=there.address)), there
+
+
+def _conditions(options: argparse.Namespace) -> Conditions:
+    from nvc.live.network import Conditions
+
+    return Conditions(
         loss=options.loss / 100,
         burst=options.burst,
         delay=0.0,
         jitter=options.jitter / 1000,
         reorder=options.reorder / 100,
     )
-    model = load_model(options.model, choose_device(options.device))
-    side = model.config.side
-    frames, rate = frames_of(options.input, side)
-    how = {"quality": options.quality, "refresh": options.refresh, "device": options.device}
-    sender = Sender(side=side, frame_rate=rate, model=model, **how)
-    path = {"frame_rate": float(rate), "conditions": conditions, "seed": options.seed}
-    if options.to is not None:
-        send_call(frames, sender, options.to, **path)
-        print(f"nvc-call: sent {sender.sent_bytes} bytes, {sender.keys_requested} key frames on request")
-        return
-    with _screen(options) as screen:
-        _say(loopback_call(frames, sender, screen.receiver, screen.show, **path))
 
 
 def _listen(options: argparse.Namespace) -> None:
     from nvc.live.call import receive_call
+    from nvc.live.link import UdpLink
 
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel, _screen(options) as screen:
-        channel.bind(("", options.listen))
-        _say(receive_call(channel, screen.receiver, screen.show, stop=threading.Event()))
+    with UdpLink(bind=("", options.listen)) as link, _screen(options) as screen:
+        _say(receive_call(screen.receiver, link, screen.show, stop=threading.Event()))
 
 
 @contextmanager

@@ -1,31 +1,29 @@
-"""A call over UDP sockets: a sender and a receiver in threads of one program, or each in its own."""
+"""A call in real time: a sender and a receiver, each in its own loop, over whatever links them."""
 
 from __future__ import annotations
 
-import queue
-import random
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from nvc.encoder import Frame
-from nvc.live.network import Conditions, Network
+from nvc.live.link import Link, send_all
 from nvc.live.receiver import Receiver, Shown
 from nvc.live.sender import Sender
 
-Address = tuple[str, int]
-
 _TICK = 0.004  # seconds that a loop sleeps at most
-_MAX_DATAGRAM = 65_536
 _GOODBYES = 3
-_NOBODY = 10.0  # seconds after which a receiver that hears nothing gives up
+_NOBODY = 20.0  # seconds after which a receiver that hears nothing gives up
 
 
 @dataclass(frozen=True)
 class CallReport:
-    """What a call was like: frames shown, those made up, kbit/s received, and how long seconds without a real frame."""
+    """What a call was like.
+
+    ``frames`` shown and how many of them were ``concealed``; ``kilobits`` received a second, headers counted;
+    ``longest_outage``: seconds without a real frame.
+    """
 
     frames: int
     concealed: int
@@ -40,126 +38,93 @@ class CallReport:
         )
 
 
-class LossyPath:
-    """Sends datagrams through a socket as a bad network would: some late, some never."""
-
-    def __init__(self, send: Callable[[bytes], object], conditions: Conditions, seed: int) -> None:
-        self._send = send
-        self._network = Network(conditions, seed)
-
-    def send(self, datagrams: Iterable[bytes]) -> None:
-        """Take datagrams."""
-        now = time.monotonic()
-        for datagram in datagrams:
-            self._network.send(datagram, now)
-        self.pump()
-
-    def pump(self) -> None:
-        """Let out what is due."""
-        for datagram in self._network.arrived(time.monotonic()):
-            self._send(datagram)
-
-
 def send_call(
-    frames: Iterable[Frame], sender: Sender, target: Address, *, frame_rate: float, conditions: Conditions, seed: int
+    frames: Iterable[Frame],
+    sender: Sender,
+    link: Link,
+    *,
+    frame_rate: float,
+    stop: threading.Event,
+    sent: Callable[[int, Frame], None] = lambda index, frame: None,
 ) -> None:
-    """Send frames at their rate to ``target`` until there are no more. Raises OSError."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
-        channel.setblocking(False)
-        path = LossyPath(lambda datagram: channel.sendto(datagram, target), conditions, seed)
-        begin = time.monotonic()
-        for index, frame in enumerate(frames):
-            _wait_until(begin + index / frame_rate, lambda: _listen(channel, sender, path))
-            path.send(sender.frame(frame))
-        farewell = sender.finish()
-        for _ in range(_GOODBYES):
-            path.send(farewell)
-            _wait_until(time.monotonic() + 0.1, lambda: _listen(channel, sender, path))
+    """Send frames at their rate until there are no more, or ``stop`` is set; ``sent`` is told of each at its time."""
+    begin = time.monotonic()
+    for index, frame in enumerate(frames):
+        _until(begin + index / frame_rate, lambda: _obey(sender, link))
+        if stop.is_set():
+            break
+        sent(index, frame)
+        send_all(link, sender.frame(frame))
+    farewell = sender.finish()
+    for _ in range(_GOODBYES):
+        send_all(link, farewell)
+        _until(time.monotonic() + 0.1, lambda: _obey(sender, link))
 
 
-def receive_call(
-    channel: socket.socket, receiver: Receiver, show: Callable[[Shown], None], *, stop: threading.Event
-) -> CallReport:
-    """Show what comes from the first sender that is heard, until it ends, falls silent, or ``stop`` is set."""
-    channel.setblocking(False)
-    sender: Address | None = None
-    began = time.monotonic()
+def receive_call(receiver: Receiver, link: Link, show: Callable[[Shown], None], *, stop: threading.Event) -> CallReport:
+    """Show what comes, until the sender ends the call or falls silent, or ``stop`` is set."""
+    began = last = time.monotonic()
+    heard: float | None = None
     frames = concealed = 0
     outage = longest = 0.0
-    last = began
     while not (receiver.ended or stop.is_set()):
         now = time.monotonic()
-        for datagram, address in _received(channel):
-            sender = sender or address
-            if address == sender:
-                receiver.receive(datagram, now)
+        for datagram in link.received():
+            receiver.receive(datagram, now)
+            heard = heard or now
         for shown in receiver.poll(now):
             outage = outage + shown.due - last if shown.concealed else 0.0
             last, longest = shown.due, max(longest, outage)
             frames, concealed = frames + 1, concealed + shown.concealed
             show(shown)
-        for datagram in receiver.feedback(now):
-            if sender is not None:
-                channel.sendto(datagram, sender)
-        if receiver.silent(now) or (sender is None and now - began > _NOBODY):
+        send_all(link, receiver.feedback(now))
+        if receiver.silent(now) or (heard is None and now - began > _NOBODY):
             break
         time.sleep(_TICK)
-    seconds = max(1e-3, time.monotonic() - began)
+    seconds = max(1e-3, time.monotonic() - (heard or began))
     return CallReport(frames, concealed, 8e-3 * receiver.received_bytes / seconds, longest)
 
 
-def loopback_call(
+def call_oneself(
     frames: Iterable[Frame],
     sender: Sender,
     receiver: Receiver,
+    links: tuple[Link, Link],
     show: Callable[[Shown], None],
     *,
     frame_rate: float,
-    conditions: Conditions | None = None,
-    seed: int | None = None,
+    sent: Callable[[int, Frame], None] = lambda index, frame: None,
 ) -> CallReport:
-    """A call from this program to itself through real sockets on the loopback interface."""
-    errors: queue.Queue[BaseException] = queue.Queue()
+    """Both ends of a call in this program: the sender's loop in a thread, ``links`` its end and the receiver's."""
+    errors: list[BaseException] = []
     stop = threading.Event()
-    seed = random.randrange(1 << 30) if seed is None else seed
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
-        channel.bind(("127.0.0.1", 0))
-        target = channel.getsockname()
 
-        def work() -> None:
-            try:
-                send_call(
-                    frames, sender, target, frame_rate=frame_rate, conditions=conditions or Conditions(), seed=seed
-                )
-            except BaseException as error:
-                errors.put(error)
-                stop.set()
+    def work() -> None:
+        try:
+            send_call(frames, sender, links[0], frame_rate=frame_rate, stop=stop, sent=sent)
+        except BaseException as error:
+            errors.append(error)
+            stop.set()
 
-        thread = threading.Thread(target=work, name="nvc-sending", daemon=True)
-        thread.start()
-        report = receive_call(channel, receiver, show, stop=stop)
+    thread = threading.Thread(target=work, name="nvc-sending", daemon=True)
+    thread.start()
+    try:
+        report = receive_call(receiver, links[1], show, stop=stop)
+    finally:
+        stop.set()
         thread.join(5.0)
-    if not errors.empty():
-        raise errors.get()
+    if errors:
+        raise errors[0]
     return report
 
 
-def _listen(channel: socket.socket, sender: Sender, path: LossyPath) -> None:
+def _obey(sender: Sender, link: Link) -> None:
     now = time.monotonic()
-    for datagram, _ in _received(channel):
-        path.send(sender.feedback(datagram, now))
-    path.pump()
+    for datagram in link.received():
+        send_all(link, sender.feedback(datagram, now))
 
 
-def _received(channel: socket.socket) -> Iterator[tuple[bytes, Address]]:
-    while True:
-        try:
-            yield channel.recvfrom(_MAX_DATAGRAM)
-        except (BlockingIOError, ConnectionRefusedError):
-            return
-
-
-def _wait_until(when: float, work: Callable[[], None]) -> None:
+def _until(when: float, work: Callable[[], None]) -> None:
     while True:
         work()
         rest = when - time.monotonic()
