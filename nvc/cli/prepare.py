@@ -107,8 +107,9 @@ def main(argv: list[str] | None = None) -> int:
         low, high = (int(part) for part in args.qp.split(":"))
         label = labeller_of(args) if args.label else None
         folders = cut_folders(args) if args.cut else args.folders
-        for folder in folders if label is not None else ():
-            print(f"{folder}: {label_folder(folder, args.side, label)} clips labelled", file=sys.stderr)
+        if label is not None:
+            for folder in folders:
+                print(f"{folder}: {label_folder(folder, args.side, label)} clips labelled", file=sys.stderr)
         clips = packing.pack(
             folders, args.out, side=args.side, key_every=args.key_every, qp_range=(low, high), seed=args.seed,
             report=lambda clip: print(f"{clip.name}: {clip.count} frames", file=sys.stderr),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -9,7 +11,7 @@ from nvc.models.attention import attention_map
 from nvc.models.model import Model
 from nvc.pose import HeadMotion, keypoints
 from nvc.training.data import Batch
-from nvc.training.losses import SqueezeFeatures, keypoint_loss, perceptual_distance, pixel_loss
+from nvc.training.losses import keypoint_loss, perceptual_distance, pixel_loss
 from nvc.training.recipe import Stage
 from nvc.training.state import TZ
 
@@ -65,7 +67,7 @@ def _with_noise(motion: HeadMotion, size: float) -> HeadMotion:
 
 
 def loss_terms(
-    out: dict[str, Tensor], batch: Batch, stage: Stage, basis: Tensor, features: SqueezeFeatures
+    out: dict[str, Tensor], batch: Batch, stage: Stage, basis: Tensor, features: Callable[[Tensor], list[Tensor]]
 ) -> dict[str, Tensor]:
     """The weighted terms of the loss, without the adversarial ones."""
     per_source = len(batch.driving) // len(batch.source)
