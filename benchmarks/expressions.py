@@ -60,7 +60,7 @@ def measures(points: Points, picture: Frames) -> dict[str, float]:
         "mouth width": float(p[54, 0] - p[48, 0]),
         "mouth gap": float(p[[65, 66, 67], 1].mean() - p[[61, 62, 63], 1].mean()),
         "mouth corners up": float(p[[51, 57, 62, 66], 1].mean() - p[[48, 54], 1].mean()),
-        "brow height": float(p[36:48, 1].mean() - p[17:27, 1].mean()),
+        "brow height": float(p[[36, 39, 42, 45], 1].mean() - p[17:27, 1].mean()),
         "left eye gap": gap["left"],
         "right eye gap": gap["right"],
         "eye gaps": (gap["left"] + gap["right"]) / 2,
@@ -73,13 +73,13 @@ _LIDS = {"right": (37, 38, 40, 41), "left": (43, 44, 46, 47)}  # upper lid, uppe
 
 
 def _dark_of(picture: Frames, eye: Points) -> NDArray[np.float64]:
-    """Where the darkest quarter of an eye is, in pixels from the middle of its corners."""
+    """Where the darkest eighth of an eye is, in pixels from the middle of its corners."""
     left, top = np.floor(eye.min(0)).astype(int) - 1
     right, bottom = np.ceil(eye.max(0)).astype(int) + 2
     luma = picture[max(0, top) : bottom, max(0, left) : right].astype(float) @ np.array([0.2126, 0.7152, 0.0722])
     if not luma.size:
         return np.zeros(2)
-    rows, columns = np.nonzero(luma <= np.quantile(luma, 0.25))
+    rows, columns = np.nonzero(luma <= np.quantile(luma, 0.125))
     place = np.array([columns.mean() + max(0, left), rows.mean() + max(0, top)])
     return place - (eye[0] + eye[3]) / 2
 

@@ -106,7 +106,7 @@ def test_every_dependency_is_pinned(settings):
             name, version = line.split("==")
             pinned[canonical(name)] = version
     needed = lines(settings["options"]["install_requires"])
-    for extra in ("crop", "metrics", "bench", "demo", "train", "dev"):
+    for extra in ("crop", "metrics", "bench", "demo", "studio", "train", "dev"):
         needed += lines(settings["options.extras_require"][extra])
     missing = {canonical(requirement) for requirement in needed} - set(pinned) - {"nvc"}
     assert not missing
