@@ -20,10 +20,12 @@ from nvc.inference import load_model
 from nvc.judging import Judge, Tune
 from nvc.key_placement import KeyPolicy
 from nvc.models.interface import CodecModel
+from nvc.motion_mending import EFFORTS, mend
 from nvc.network_road import NetworkRoad
 from nvc.nvc_file import NvcWriter
 from nvc.picture_coder import Preset
 from nvc.rate import DEFAULT_QUALITY, PLACEMENTS, rung_of
+from nvc.refinement import Effort
 from nvc.reports import EncodeReport, Judged
 from nvc.road_choice import Choice, RoadChooser
 from nvc.roads import Part, Road, parts_of
@@ -111,8 +113,10 @@ class FileEncoder:
         """Do it all; ``began``: when the work began, by ``time.perf_counter``."""
         plans = self._analyse()
         parts = parts_of(plans)
-        with self._statistics.stage("rate control"):
-            choice, judged = self._choose(plans, parts)
+        rate, side = self._facts.frame_rate, self._facts.side
+        self._network = NetworkRoad(plans, self._facts, self._model, self._device)
+        self._conventional = ConventionalRoad(self._film, frame_rate=rate, side=side, preset=self._options.preset)
+        choice, judged = self._decide(plans, parts)
         writer = NvcWriter(
             file,
             frame_rate=self._facts.frame_rate,
@@ -176,12 +180,24 @@ class FileEncoder:
             self._progress("analysing", index + 1, self._reader.info.frame_count)
         return plans + analyser.flush()
 
+    def _decide(self, plans: list[FramePlan], parts: list[Part]) -> tuple[Choice, Judged | None]:
+        """How every part is sent, after its motion has been refined where the preset leaves time for it."""
+        warnings = [*self._warnings]
+        with self._statistics.stage("rate control"):
+            choice, judged = self._choose(plans, parts)
+        effort = EFFORTS[self._options.preset]
+        if effort is None or Road.NETWORK not in choice.roads:
+            return choice, judged
+        with self._statistics.stage("refinement"):
+            mended = self._mended(plans, parts, choice, effort)
+        self._network = self._network.with_motion(mended)
+        self._warnings = warnings  # those of the first choice are not those of the last
+        with self._statistics.stage("rate control"):
+            return self._choose(mended, parts)
+
     def _choose(self, plans: list[FramePlan], parts: list[Part]) -> tuple[Choice, Judged | None]:
         """How every part is sent, and how good that is where somebody wants to know."""
-        rate, side = self._facts.frame_rate, self._facts.side
-        seconds = float(len(plans) / rate)
-        self._network = NetworkRoad(plans, self._facts, self._model, self._device)
-        self._conventional = ConventionalRoad(self._film, frame_rate=rate, side=side, preset=self._options.preset)
+        seconds = float(len(plans) / self._facts.frame_rate)
         chooser = RoadChooser(
             parts,
             self._network,
@@ -208,6 +224,25 @@ class FileEncoder:
         if judged.below:
             self._warnings.append(f"{100 * judged.below:.1f} % of the frames looked at are below {floor:g}")
         return choice, judged
+
+    def _mended(self, plans: list[FramePlan], parts: list[Part], choice: Choice, effort: Effort) -> list[FramePlan]:
+        """The plans with motion as analysis by synthesis finds it, for the key frames that were chosen."""
+        mended = list(plans)
+        point, total = choice.rung.point, self._reader.info.frame_count
+        for part, road in zip(parts, choice.roads, strict=True):
+            if road is Road.NETWORK:
+                mended[part.start : part.end] = mend(
+                    plans[part.start : part.end],
+                    self._film.span(part.start, part.end),
+                    model=self._model,
+                    device=self._device,
+                    effort=effort,
+                    point=point,
+                    placement=choice.rung.placement,
+                    coded=lambda key: self._network.picture(key, choice.key_qps.get(key.index, point.key_qp)),
+                    progress=lambda index: self._progress("refining motion", index + 1, total),
+                )
+        return mended
 
     def _index_of(self, plans: list[FramePlan], parts: list[Part]) -> bytes:
         """An INDEX unit about as long as that of the file will be."""

@@ -40,6 +40,12 @@ class NetworkRoad:
         plans = (plan for part in parts for plan in self._plans[part.start : part.end])
         return [plan.key for plan in plans if plan.key is not None and plan.is_key(placement)]
 
+    def with_motion(self, plans: Sequence[FramePlan]) -> NetworkRoad:
+        """The same road for other motion; key pictures that are coded already are kept."""
+        road = NetworkRoad(plans, self._facts, self._model, self._device)
+        road._pictures = self._pictures
+        return road
+
     def picture(self, key: KeyInput, qp: int) -> bytes:
         """A key picture, coded once for every QP that is tried."""
         known = (key.index, qp)

@@ -1,0 +1,84 @@
+"""A video's motion, mended segment by segment: what lies between the plan of a file and the refiner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from bitstream import dequantise, quantise
+from bitstream.tables import STEP_UNIT, STEPS
+from nvc import keyframe
+from nvc.analysis import FramePlan
+from nvc.colour import Rgb
+from nvc.models.interface import CodecModel
+from nvc.picture_coder import Preset
+from nvc.rate import CodingPoint
+from nvc.refinement import Effort, MotionRefiner, Vector
+from nvc.unit_coder import KeyInput
+
+EFFORTS = {
+    Preset.FAST: None,
+    Preset.MEDIUM: Effort(spacing=8, iterations=5),
+    Preset.SLOW: Effort(spacing=4, iterations=8),
+}
+"""How hard each preset looks. `benchmarks/refinement.py` measures what each gives and takes."""
+
+
+def mend(
+    plans: Sequence[FramePlan],
+    pictures: Iterable[Rgb],
+    *,
+    model: CodecModel,
+    device: torch.device,
+    effort: Effort,
+    point: CodingPoint,
+    placement: int,
+    coded: Callable[[KeyInput], bytes],
+    progress: Callable[[int], None] = lambda done: None,
+) -> list[FramePlan]:
+    """The plans with corrected motion.
+
+    Args:
+        plans: of consecutive frames, beginning with a key frame of the placement.
+        pictures: of the same frames, uint8 ``[S, S, 3]``.
+        model, device: what draws.
+        effort: how hard to look.
+        point: how keypoints and motion are quantised.
+        placement: which of the key frame placements is used.
+        coded: a key picture as it is sent.
+        progress: told of every frame.
+    """
+    refiner = MotionRefiner(model, device=device, effort=effort)
+    mean = model.mean_keypoints.float().cpu().numpy()
+    mended: list[FramePlan] = []
+    segment: list[FramePlan] = []
+
+    def close() -> None:
+        correction = refiner.finish()
+        for plan in segment:
+            moved = None if plan.motion is None else plan.motion + correction.at(plan.index)
+            mended.append(replace(plan, motion=moved))
+        segment.clear()
+
+    for plan, picture in zip(plans, pictures, strict=True):
+        progress(plan.index)
+        if plan.key is not None and plan.is_key(placement):
+            close()
+            mended.append(plan)
+            height, width, _ = plan.key.picture.shape
+            seen = keyframe.decode_picture(coded(plan.key), width=width, height=height)
+            refiner.start(seen, _as_sent(plan.key.canonical, mean, point.canonical_quantiser), plan.key.motion)
+            continue
+        segment.append(plan)
+        if plan.motion is not None:
+            refiner.push(plan.index, picture, plan.motion)
+    close()
+    return mended
+
+
+def _as_sent(canonical: Vector, mean: Vector, quantiser: int) -> Vector:
+    step = STEPS[quantiser] * STEP_UNIT
+    return (mean + dequantise(quantise(canonical - mean, step), step)).astype(np.float32)

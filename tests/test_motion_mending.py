@@ -1,0 +1,98 @@
+"""Plans with mended motion: what is sent changes, when and from which key picture does not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from nvc import keyframe
+from nvc.analysis import FramePlan
+from nvc.crop import Square
+from nvc.key_placement import KeyReason
+from nvc.models import zoo
+from nvc.motion_mending import EFFORTS, mend
+from nvc.picture_coder import Preset
+from nvc.rate import coding_point
+from nvc.refinement import Effort
+from nvc.unit_coder import KeyInput
+
+SIDE = 64
+POINT = coding_point(5)
+
+
+def picture(shift: int) -> np.ndarray:
+    rows, columns = np.mgrid[0:SIDE, 0:SIDE]
+    disc = np.hypot(rows - 32, columns - 32 - shift) < 20
+    return np.where(disc[..., None], np.uint8(190), np.uint8(40)).repeat(3, axis=2)
+
+
+def plans(kinds: str, width: int) -> list[FramePlan]:
+    """A letter a frame: k a key frame of both placements, o of the second one, m motion, h held."""
+    made = []
+    for index, kind in enumerate(kinds):
+        motion = None if kind == "h" else np.zeros(width, dtype=np.float32)
+        canonical = np.zeros((8, 3), dtype=np.float32)
+        key = KeyInput(index, picture(0), canonical, np.zeros(width, dtype=np.float32), Square(0, 0, SIDE))
+        reasons = {"k": (KeyReason.FIRST, KeyReason.FIRST), "o": (None, KeyReason.TURN)}.get(kind, (None, None))
+        made.append(FramePlan(index, motion, key if kind in "ko" else None, reasons))
+    return made
+
+
+def mended(
+    kinds: str, *, placement: int = 0, coded: list[int] | None = None
+) -> tuple[list[FramePlan], list[FramePlan]]:
+    model = zoo.load("tiny-64")
+    before = plans(kinds, 7 + model.config.expression)
+
+    def code(key: KeyInput) -> bytes:
+        if coded is not None:
+            coded.append(key.index)
+        return keyframe.encode_picture(key.picture, qp=30)
+
+    after = mend(
+        before,
+        [picture(index) for index in range(len(kinds))],
+        model=model,
+        device=torch.device("cpu"),
+        effort=Effort(spacing=2, iterations=2),
+        point=POINT,
+        placement=placement,
+        coded=code,
+    )
+    return before, after
+
+
+def test_motion_is_corrected_and_nothing_else_changes() -> None:
+    before, after = mended("kmmmm")
+    assert [plan.index for plan in after] == list(range(5))
+    assert after[0] is before[0]
+    for old, new in zip(before[1:], after[1:], strict=True):
+        assert new.motion is not None and old.motion is not None
+        assert np.abs(new.motion - old.motion).max() > 0
+        assert (new.key, new.reasons, new.square) == (old.key, old.reasons, old.square)
+
+
+def test_held_frames_stay_held() -> None:
+    _, after = mended("kmhhm")
+    assert [plan.motion is None for plan in after] == [False, False, True, True, False]
+
+
+@pytest.mark.parametrize(("placement", "expected"), [(0, [0]), (1, [0, 2])])
+def test_key_pictures_are_those_of_the_placement(placement: int, expected: list[int]) -> None:
+    coded: list[int] = []
+    before, after = mended("kmom", placement=placement, coded=coded)
+    assert coded == expected
+    assert (after[2] is before[2]) == (2 in expected)
+
+
+def test_a_video_of_held_frames_alone_is_left_as_it_is() -> None:
+    before, after = mended("khh")
+    assert [plan.motion is None for plan in after] == [plan.motion is None for plan in before]
+
+
+def test_fast_does_not_refine_and_slow_looks_harder_than_medium() -> None:
+    assert EFFORTS[Preset.FAST] is None
+    medium, slow = EFFORTS[Preset.MEDIUM], EFFORTS[Preset.SLOW]
+    assert medium is not None and slow is not None
+    assert slow.iterations / slow.spacing > medium.iterations / medium.spacing
