@@ -47,9 +47,11 @@ class LeakyBucket:
         """0, empty, to 1, full."""
         return float(self.level / self.capacity)
 
-    def tick(self) -> None:
-        """A frame's time goes by: the line drains."""
-        self.level = max(Fraction(0), self.level - self.rate * self._period)
+    def tick(self) -> float:
+        """A frame's time goes by: the line drains. Returns the bits that it could have carried besides."""
+        left = self.level - self.rate * self._period
+        self.level = max(Fraction(0), left)
+        return float(self.level - left)
 
     def put(self, size: int) -> None:
         """Send so many bytes. Raises ValueError when they do not fit: ask ``room`` first."""

@@ -151,6 +151,7 @@ class Encoder:
             bucket=bucket,
             bitrate=self._bitrate,
             statistics=self.statistics,
+            ask_for_key=self._analyser.request_key_frame,
         )
         self._ended = False
 

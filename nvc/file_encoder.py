@@ -211,7 +211,8 @@ class FileEncoder:
         if self._bitrate is None:
             choice = chooser.for_rung(self._rung)
         else:
-            around = len(SIGNATURE) + len(make_unit(End()).to_bytes()) + len(self._index_of(plans, parts))
+            fixed = (make_unit(End()), make_unit(provenance()), self._index_of(plans, parts))
+            around = len(SIGNATURE) + sum(len(unit.to_bytes()) for unit in fixed)
             choice = chooser.for_budget(self._bitrate * seconds / 8 - around)
             if not choice.reached:
                 self._warnings.append(f"{self._bitrate / 1000:g} kbit/s cannot be reached: the least possible is used")
@@ -244,10 +245,10 @@ class FileEncoder:
                 )
         return mended
 
-    def _index_of(self, plans: list[FramePlan], parts: list[Part]) -> bytes:
+    def _index_of(self, plans: list[FramePlan], parts: list[Part]) -> Unit:
         """An INDEX unit about as long as that of the file will be."""
         keys = [plan.index for part in parts for plan in plans[part.start : part.end] if plan.is_key()]
-        return make_unit(Index(tuple((index, 1000 * (i + 1)) for i, index in enumerate(keys)))).to_bytes()
+        return make_unit(Index(tuple((index, 1000 * (i + 1)) for i, index in enumerate(keys))))
 
     def _units(self, parts: list[Part], choice: Choice) -> Iterator[tuple[int, list[Unit]]]:
         """Units of the video as they are ready, each time with the index of the frame that has been added."""

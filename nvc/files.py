@@ -16,9 +16,11 @@ from bitstream import Audio, AudioHeader, Limits, UnitType, parse_payload
 from nvc.background_writer import BackgroundWriter
 from nvc.crop import Square
 from nvc.decoder import Decoder
+from nvc.encoder import DEFAULT_VBV_MS
 from nvc.expression import ExpressionEdit
 from nvc.file_encoder import CropMode, FileEncoder, RateOptions
 from nvc.judging import Tune
+from nvc.live_file import encode_live
 from nvc.models import zoo
 from nvc.models.interface import CodecModel
 from nvc.motion_choice import DEFAULT_RDO
@@ -60,6 +62,8 @@ def encode_file(
     tune: str | Tune = Tune.PERCEPTUAL,
     preset: str | Preset = Preset.MEDIUM,
     min_quality: float | None = None,
+    live: bool = False,
+    vbv_ms: float = DEFAULT_VBV_MS,
     force: bool = False,
     progress: Progress = _silent,
 ) -> EncodeReport:
@@ -83,6 +87,9 @@ def encode_file(
         tune: what rate control works for, ``perceptual`` or ``psnr``.
         preset: how much time it may take, ``fast``, ``medium`` or ``slow``.
         min_quality: score that no frame should be below: 0 to 100 (100 is the original), or dB with ``tune="psnr"``.
+        live: one pass without looking ahead, through a line that carries ``bitrate`` at every moment; ``crop`` must
+            not be ``auto``.
+        vbv_ms: with ``live``, milliseconds that a byte may wait for the line.
         force: replace ``target`` if it exists.
         progress: see Progress.
 
@@ -94,6 +101,23 @@ def encode_file(
     began = time.perf_counter()
     reader = VideoReader(source)
     with _binary_output(target, force=force) as file:
+        if live:
+            return encode_live(
+                reader,
+                file,
+                square=_fixed_square(crop),
+                bitrate=bitrate,
+                quality=quality,
+                vbv_ms=vbv_ms,
+                keyint=keyint,
+                model=model,
+                device=device,
+                audio=audio,
+                error_resilient=error_resilient,
+                synthetic=synthetic or reader.synthetic,
+                progress=progress,
+                began=began,
+            )
         encoder = FileEncoder(
             reader,
             bitrate=bitrate,
@@ -110,6 +134,15 @@ def encode_file(
             progress=progress,
         )
         return encoder.write(file, audio=audio, began=began)
+
+
+def _fixed_square(crop: str | CropMode | Square) -> Square | None:
+    """The square that is coded throughout, None for the whole picture."""
+    if isinstance(crop, Square):
+        return crop
+    if CropMode(crop) is CropMode.AUTO:
+        raise ValueError("live encoding does not look ahead for the face: give crop none or a square")
+    return None
 
 
 def decode_file(

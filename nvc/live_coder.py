@@ -8,6 +8,7 @@ Without one every frame is coded at once at the coding point.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 
@@ -24,6 +25,7 @@ _KEY_ROOM = 0.8  # part of the free room that a key picture may take
 _COARSER = 4  # QP between the key pictures that are tried
 _SHRINKS = (1, 2, 4)  # coded sides of key pictures, as parts of the full one
 _OVERHEAD = 120  # bytes of a key frame around its picture, SEQUENCE included
+_SPARE = 1.1  # times the bytes of the last key frame must have gone unused before another is sent for nothing else
 _FIRST_GUESS = 16.0  # bytes of a motion unit before any has been seen
 _PICTURES_SHARE = 0.85  # of the bitrate, for H.264 that keeps its own bucket
 
@@ -42,7 +44,9 @@ class LiveCoder:
         bucket: LeakyBucket | None = None,
         bitrate: float | None = None,
         statistics: EncoderStatistics | None = None,
+        ask_for_key: Callable[[], None] = lambda: None,
     ) -> None:
+        """Set up; ``ask_for_key`` is called when the line has long had room for a better key picture."""
         self._coder = coder
         self._point = point
         self._side = side
@@ -55,13 +59,18 @@ class LiveCoder:
         self._units: deque[Unit] = deque()
         self._pictures: PictureCoder | None = None
         self._usual = _FIRST_GUESS
+        self._ask_for_key = ask_for_key
+        self._unused, self._key_bytes = 0.0, 0.0  # bytes that the line could have carried since the last key frame
 
     def code(self, plan: FramePlan) -> list[Unit]:
         """Units that go out in this frame's time, in order."""
         if self.bucket is None:
             return self._coded(plan, None)
-        self.bucket.tick()
+        self._unused += self.bucket.tick() / 8
         self._plans.append(plan)
+        if self._unused > _SPARE * self._key_bytes and plan.face and not plan.is_key():
+            self._unused = -_SPARE * self._key_bytes  # and not again while that one is on its way
+            self._ask_for_key()
         sent = self._send()
         while self._plans and not self._units:
             room = self.bucket.room
@@ -95,7 +104,9 @@ class LiveCoder:
             return self._conventional(plan, plan.picture)
         self._pictures = None
         if plan.key is not None and plan.is_key():
-            return self._coder.key_frame(plan.key if room is None else self._fitting(plan.key, room))
+            units = self._coder.key_frame(plan.key if room is None else self._fitting(plan.key, room))
+            self._key_bytes, self._unused = float(sum(len(unit.to_bytes()) for unit in units)), 0.0
+            return units
         late = len(self._plans) > self._patience
         units = self._coder.motion(None if late else plan.motion)
         self._usual += 0.1 * (sum(len(unit.to_bytes()) for unit in units) - self._usual)

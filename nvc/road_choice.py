@@ -26,6 +26,7 @@ _ALWAYS_NETWORK = {Tune.PERCEPTUAL: 6_000.0, Tune.PSNR: 2_000.0}  # bit/s below 
 _ALWAYS_PICTURES = {Tune.PERCEPTUAL: 45_000.0, Tune.PSNR: 20_000.0}  # and above which the network has never been
 _TABLE = {Tune.PERCEPTUAL: 20_000.0, Tune.PSNR: 6_000.0}  # where it usually changes, for those who do not look
 _POOR = {Tune.PERCEPTUAL: 60.0, Tune.PSNR: 20.0}  # scores below which something is wrong with the network's frames
+_SEQUENCE_BYTES = 60  # of a SEQUENCE unit, at most, which the network's bytes hold already
 _PICTURES_WEIGHT = 3.0  # bytes for a second without a face, against one with it
 
 
@@ -153,7 +154,7 @@ class RoadChooser:
         return Choice(roads, found.rung, key_qps, points, found.fits)
 
     def _all_pictures(self, roads: tuple[Road, ...], parts: list[Part], budget: float) -> Choice:
-        fit = self._conventional.fit(parts, budget, self._score)
+        fit = self._conventional.fit(parts, budget - _SEQUENCE_BYTES, self._score)
         point = self._conventional.smallest() if fit is None else fit.point
         return Choice(roads, _rung_beside(point), {}, {part: point for part in parts}, fit is not None)
 

@@ -31,7 +31,9 @@ def video(tmp_path_factory: pytest.TempPathFactory, small_clip: np.ndarray) -> P
 
 
 def encode(source: Path, target: Path, **options: object) -> EncodeReport:
-    return nvc.encode_file(source, target, **{"model": tiny(), "device": "cpu", "crop": "none", **options})
+    """With tiny-64, whose pictures are noise: an encoder that looked at them would send conventional ones instead."""
+    usual = {"model": tiny(), "device": "cpu", "crop": "none", "preset": "fast"}
+    return nvc.encode_file(source, target, **{**usual, **options})
 
 
 def test_frames_come_back_one_to_one(video: Path, tmp_path: Path) -> None:
@@ -163,7 +165,7 @@ def test_a_new_square_begins_a_new_sequence(
     assert nvc.decode_file(tmp_path / "a.nvc", tmp_path / "a.mkv", device="cpu", force=True).frames == 12
 
 
-def test_a_face_that_leaves_is_held_and_then_shown_at_most_once_a_second(
+def test_what_is_there_without_a_face_is_sent_as_pictures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_clip: np.ndarray
 ) -> None:
     plan = CropPlan((Segment(0, Square(0, 0, SIDE)),), absent=(range(20, 110),))
@@ -172,10 +174,12 @@ def test_a_face_that_leaves_is_held_and_then_shown_at_most_once_a_second(
     scenery = [np.full((SIDE, SIDE, 3), (60, 90, 40 + i), np.uint8) for i in range(90)]
     source = write_clip(tmp_path / "a.mkv", face[:20] + scenery + face[:30], options={"qp": "8"})
     report = encode(source, tmp_path / "a.nvc", crop="auto")
-    without = [index for index, reason in report.statistics.key_frames if 20 <= index < 110]
-    assert 2 <= len(without) <= 4 and min(np.diff(without)) >= 25
-    assert 110 in [index for index, _ in report.statistics.key_frames]
+    assert [index for index, _ in report.statistics.key_frames] == [0, 20, 110]
+    assert report.pictures == 90
     assert nvc.decode_file(tmp_path / "a.nvc", tmp_path / "b.mkv", device="cpu").frames == 140
+    shown = list(VideoReader(tmp_path / "b.mkv").frames())
+    for index in (20, 21, 70, 109):
+        assert np.abs(shown[index].astype(int) - scenery[index - 20]).mean() < 4
 
 
 def test_progress_reaches_the_end(video: Path, tmp_path: Path) -> None:

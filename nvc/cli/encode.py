@@ -51,6 +51,12 @@ def _parser() -> argparse.ArgumentParser:
         help="score that no frame should be below: up to 100, or dB with --tune psnr",
     )
     parser.add_argument(
+        "--live", action="store_true", help="one pass as for a call, through a line of --bitrate; needs a --crop"
+    )
+    parser.add_argument(
+        "--vbv-ms", type=_positive, metavar="MS", help="with --live, longest wait for the line (default: 1000)"
+    )
+    parser.add_argument(
         "--crop",
         type=_crop,
         default="auto",
@@ -105,6 +111,8 @@ def _encode(options: argparse.Namespace, console: Console) -> None:
             tune=options.tune,
             preset=options.preset,
             min_quality=options.min_quality,
+            live=options.live,
+            **({} if options.vbv_ms is None else {"vbv_ms": options.vbv_ms}),
             sources=options.sources,
             **({} if options.motion_rdo is None else {"motion_rdo": options.motion_rdo}),
             force=options.force,
