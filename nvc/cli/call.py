@@ -96,7 +96,8 @@ def _call_oneself(options: argparse.Namespace, sender: Sender, frames: Iterator[
         screen = stack.enter_context(_screen(options))
         here, there = _links(options, stack)
         lossy = LossyLink(here, _conditions(options), options.seed)
-        show, sent = screen.show, _nobody
+        show: Callable[[Shown], None] = screen.show
+        sent: Callable[[int, Frame], None] = _nobody
         if options.page is not None:
             from nvc.live.page import CallPage
 

@@ -105,7 +105,7 @@ class RtcPair:
         here = caller.createDataChannel(_LABEL, ordered=False, maxRetransmits=0)
         opened, arrived = asyncio.Event(), self._loop.create_future()
         here.on("open", opened.set)
-        callee.on("datachannel", lambda channel: arrived.done() or arrived.set_result(channel))
+        callee.on("datachannel", arrived.set_result)
         await caller.setLocalDescription(await caller.createOffer())
         await callee.setRemoteDescription(caller.localDescription)
         await callee.setLocalDescription(await callee.createAnswer())

@@ -32,7 +32,7 @@ class PackedConv:
         """Take the weights of ``conv``; the result is computed, and given, in ``dtype``."""
         self.dtype = dtype
         self._relu = relu
-        self._geometry = ([*conv.padding], [*conv.stride], [*conv.dilation], conv.groups)  # type: ignore[misc]
+        self._geometry = ([*conv.padding], [*conv.stride], [*conv.dilation], conv.groups)
         self._weight = conv.weight.detach().to(dtype).contiguous(memory_format=torch.channels_last)
         bias = torch.zeros(conv.out_channels) if conv.bias is None else conv.bias.detach()
         self._bias = bias.to(dtype)
@@ -58,7 +58,7 @@ class PackedConv:
 
     def _plainly(self, x: Tensor, add: Tensor | None) -> Tensor:
         padding, stride, dilation, groups = self._geometry
-        y = F.conv2d(x, self._weight, self._bias, stride, padding, dilation, groups)  # type: ignore[arg-type]
+        y = F.conv2d(x, self._weight, self._bias, stride, padding, dilation, groups)
         if add is not None:
             y = y + add
         return y.relu_() if self._relu else y
