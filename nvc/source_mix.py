@@ -130,7 +130,7 @@ class SourceMixer:
         for active in self._active:
             place = next((i for i, a in enumerate(staying) if a is active), None)
             goal = np.zeros(size, np.float32) if place is None else goals[place]
-            active.weights = active.weights + np.clip(goal - active.weights, -step, step)
+            active.weights = active.weights + np.clip(goal - active.weights, -step, step).astype(np.float32)
         total = np.maximum(sum(a.weights for a in self._active), 1e-6)
         for active in self._active:
             active.weights = active.weights / total

@@ -40,6 +40,7 @@ class Staging:
         self._rest: Tensor | None = None
         self._space: ControlSpace | None = None
         self._portrait: tuple[Transfer, Portrait, Any] | None = None
+        self._seen_by: Drawer | None = None
 
     def restart(self) -> None:
         """Another stream begins: its first key frame is what rest and reference are by default."""
@@ -78,11 +79,11 @@ class Staging:
         """The portrait as the drawer takes it, or None when the stream's own pictures are drawn from."""
         if self.transfer is None:
             return None
-        if self._portrait is None or self._portrait[0] is not self.transfer:
+        if self._portrait is None or self._portrait[0] is not self.transfer or self._seen_by is not drawer:
             portrait = Portrait.of(self.transfer.portrait, model, device)
             with torch.inference_mode():
                 prepared = drawer.prepare(portrait.picture, portrait.x_c, portrait.motion)
-            self._portrait = (self.transfer, portrait, prepared)
+            self._portrait, self._seen_by = (self.transfer, portrait, prepared), drawer
         return self._portrait[2]
 
     def apply(self, motion: HeadMotion, model: CodecModel) -> HeadMotion:

@@ -21,6 +21,7 @@ from nvc.view import FAR_PITCH, FAR_ROLL, FAR_YAW, View
 ANGLES = (("yaw", FAR_YAW), ("pitch", FAR_PITCH), ("roll", FAR_ROLL))
 BOTH_WAYS = ("brow", "gaze_x", "gaze_y")
 SLIDERS = tuple(name for name in control_names() if name not in ("blink_left", "blink_right"))
+_KEPT_SECONDS = 3600
 _SYSTEM_FONTS = ["system-ui", "sans-serif"]  # others would be fetched from far away
 _CSS = ".clips video {max-height: 300px} .said {min-height: 2em} footer {display: none !important}"
 
@@ -123,6 +124,11 @@ class Studio:
         return Wishes(View(yaw=yaw, pitch=pitch, roll=roll, frontal=frontal), edit, transfer)
 
 
+def _discard(session: Session | None) -> None:
+    if session is not None:
+        session.discard()
+
+
 def _said(wishes: Wishes) -> str:
     said = list(wishes.warnings())
     if wishes.staging().synthetic:
@@ -139,7 +145,7 @@ def build(model: str | Path | CodecModel = zoo.DEFAULT_MODEL) -> Any:
     gr = _gradio()
     studio = Studio(model)
     with gr.Blocks(title="nvc studio", analytics_enabled=False) as page:
-        session = gr.State()
+        session = gr.State(time_to_live=_KEPT_SECONDS, delete_callback=_discard)
         gr.Markdown("# nvc studio\nA talking head at a few kilobits a second. Everything stays on this machine.")
         video, quality, crop, encode = _input_row(gr)
         said = gr.Markdown(elem_id="said", elem_classes="said")

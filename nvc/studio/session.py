@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -87,6 +88,10 @@ class Session:
     def plain_path(self) -> Path:
         """The coded file as any receiver shows it."""
         return self.folder / "plain.mp4"
+
+    def discard(self) -> None:
+        """Nobody looks at it any more: remove its files."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def draw(self, wishes: Wishes, progress: Progress) -> Path:
         """The whole clip as wished, as an MP4."""
