@@ -10,6 +10,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
+from matplotlib.ticker import FixedLocator, FormatStrFormatter, NullLocator
 
 from benchmarks.transform_coding import Curve, curves
 
@@ -34,6 +35,10 @@ def draw_figure(result: dict[str, Any], path: Path) -> None:
                 x, y = [p["bytes_per_frame"] for p in line], [p[metric] for p in line]
                 axes.plot(x, y, "o-", color=_COLOURS[curve], label=curve.value, markersize=4)
             axes.axhline(result["still"][metric], color="#777777", linestyle=":", label="key picture repeated")
+            axes.set_yscale("log")  # the variants are several times apart
+            axes.yaxis.set_major_locator(FixedLocator([1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12]))
+            axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+            axes.yaxis.set_minor_locator(NullLocator())
             axes.set_xlabel("bytes a frame, motion units only")
             axes.set_ylabel(label)
             axes.grid(alpha=0.3)
