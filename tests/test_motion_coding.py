@@ -1,4 +1,4 @@
-"""The motion benchmark: labels become motion and back, rows meet the error asked for, and other coders are comparable."""
+"""The motion benchmark: labels become motion and back, rows meet the error asked for, other coders are comparable."""
 
 import json
 
