@@ -1,23 +1,20 @@
 """The reference decoder, written from the text, and the codec agree on everything, to the last decision."""
 
-import json
-import runpy
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
-import coverage
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference_coverage import covered
 from test_motion import SEQUENCE as MOTION_SEQUENCE
 from test_motion import key, units, values
 from test_rangecoder import encode, symbols
 from test_stream import resilient_units
 from test_stream_errors import FILE, UNITS
 from test_syntax import SEQUENCE, payloads
-from vector_writer import FOLDER
 
 from bitstream import SIGNATURE, BitstreamError, End, Motion, MotionEncoder, Unit, UnitType, make_unit
 from bitstream.rangecoder import TOTAL, FrequencyTable, RangeEncoder
@@ -176,24 +173,8 @@ def test_it_needs_the_standard_library_only():
     assert subprocess.run([sys.executable, "-c", code], cwd=SPEC, check=False).returncode == 0
 
 
-def test_the_vectors_reach_every_branch_of_it(tmp_path):
-    path, report = SPEC / "reference.py", tmp_path / "report.json"
-    tracer = coverage.Coverage(branch=True, include=[str(path)], data_file=None)
-    tracer.start()
-    try:
-        module = runpy.run_path(str(path), run_name="covered")
-        for vector in sorted(FOLDER.glob("*/*.nvc")):
-            expected = json.loads(vector.with_suffix(".json").read_text())
-            data, model_id = vector.read_bytes(), bytes.fromhex(expected["model_id"])
-            module["trace_stream"](data, model_id, expected.get("max_pixels", 1 << 22))
-            if expected["read"] == "damaged":
-                module["decode_damaged"](data, model_id)
-    finally:
-        tracer.stop()
-    tracer.json_report(outfile=str(report))
-    (found,) = json.loads(report.read_text())["files"].values()
-    text = path.read_text().splitlines()
-    command = next(k for k, line in enumerate(text, 1) if line.startswith("def main"))  # not part of the parser
-    assert [line for line in found["missing_lines"] if line < command] == []
-    assert [branch for branch in found["missing_branches"] if branch[0] < command] == []
-    assert len(found["executed_branches"]) > 150
+def test_the_vectors_reach_every_branch_of_it():
+    found = covered()
+    assert found.missing_lines == []
+    assert found.missing_branches == []
+    assert found.branches > 150
