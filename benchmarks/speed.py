@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import resource
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -31,7 +32,7 @@ from benchmarks.pool import run_all
 from benchmarks.rd import BenchmarkError, write_json
 from nvc.models import zoo
 
-_LIVE = ("encode_fps", "decode_fps", "first_frame_ms", "load_seconds", "peak_megabytes")
+_LIVE = ("encode_fps", "decode_fps", "estimate_ms", "first_frame_ms", "load_seconds", "start_seconds", "peak_megabytes")
 _FILES = ("encode_file_fps", "decode_file_fps")
 _STAGE = " ms/frame"
 _COLUMNS = (*_LIVE, *_FILES)
@@ -121,10 +122,11 @@ def run_job(job: SpeedJob) -> dict[str, Any]:
     # Once unmeasured where it is nvc: the first run allocates, and compiles on CUDA.
     run = _time_anchor if job.crf is not None else _time_nvc
     runs = [run(clip, job) for _ in range(job.repeats + (job.crf is None))][-job.repeats :]
+    start = {} if job.crf is not None else {"start_seconds": _time_start(job)}
     medians = {name: statistics.median(values[name] for values in runs) for name in runs[0]}
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
     request = {name: value for name, value in asdict(job).items() if name not in ("clip", "weights")}
-    return {**request, "frames": len(clip.frames), **medians, "peak_megabytes": megabytes}
+    return {**request, "frames": len(clip.frames), **medians, **start, "peak_megabytes": megabytes}
 
 
 def _time_anchor(clip: Clip, job: SpeedJob) -> dict[str, float]:
@@ -135,6 +137,17 @@ def _time_anchor(clip: Clip, job: SpeedJob) -> dict[str, float]:
         "decode_fps": count / coded.decode_seconds,
         "first_frame_ms": anchors.first_frame_seconds(clip, ANCHORS[job.codec], job.crf or 0) * 1000,
     }
+
+
+def _time_start(job: SpeedJob) -> float:
+    """Seconds from the start of Python until a decoder is ready, median."""
+    ready = f"import nvc; nvc.Decoder(model={job.weights or job.codec!r}, device={job.device!r})"
+    seconds = []
+    for _ in range(job.repeats):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", ready], check=True, cwd=Path(__file__).resolve().parent.parent)
+        seconds.append(time.perf_counter() - began)
+    return statistics.median(seconds)
 
 
 def _time_nvc(clip: Clip, job: SpeedJob) -> dict[str, float]:
@@ -163,6 +176,8 @@ def _time_nvc(clip: Clip, job: SpeedJob) -> dict[str, float]:
         "decode_fps": shown / (decoded - encoded),
         "first_frame_ms": first * 1000,
     }
+    estimation = encoder.statistics.seconds_by_stage["motion estimation"]
+    result["estimate_ms"] = 1000 * estimation / shown
     for road, stages in (("encode", encoder.statistics), ("decode", decoder.statistics)):
         for name, seconds in stages.seconds_by_stage.items():
             result[f"{road} {name} ms/frame"] = seconds * 1000 / shown

@@ -27,7 +27,16 @@ def test_each_thread_count_has_its_row_with_stages(clip_file, tmp_path):
         ("tiny-64", n, 4) for n in (1, 2)
     ]
     for row in result["rows"]:
-        measured = ("encode_fps", "decode_fps", "encode_file_fps", "decode_file_fps", "first_frame_ms", "load_seconds")
+        measured = (
+            "encode_fps",
+            "decode_fps",
+            "encode_file_fps",
+            "decode_file_fps",
+            "first_frame_ms",
+            "load_seconds",
+            "start_seconds",
+            "estimate_ms",
+        )
         assert all(row[name] > 0 for name in (*measured, "peak_megabytes"))
         assert any(name.startswith("decode ") and name.endswith("ms/frame") for name in row)
     text = speed.as_text(result)

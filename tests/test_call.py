@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -28,6 +31,21 @@ def test_a_call_to_oneself_is_shown_and_written(clip_file: Path, tmp_path: Path,
     frames = read_clip(output).frames
     assert len(frames) >= 40 and np.ptp(frames[0].astype(int)) > 20
     assert main([str(clip_file), "-o", str(output), "--model", "tiny-64"]) == 1  # nothing is overwritten
+
+
+def test_two_programs_call_each_other(clip_file: Path, tmp_path: Path, capsys) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    output, codes = tmp_path / "received.mkv", []
+    arguments = ["--listen", str(port), "-o", str(output), "--model", "tiny-64", "--delay", "0.5"]
+    listening = threading.Thread(target=lambda: codes.append(main(arguments)))
+    listening.start()
+    time.sleep(1.0)
+    assert main([str(clip_file), "--to", f"127.0.0.1:{port}", "--model", "tiny-64"]) == 0
+    listening.join(60)
+    assert codes == [0] and len(read_clip(output).frames) > 20
+    assert "sent" in capsys.readouterr().out
 
 
 def test_a_bad_network_ends_no_call(clip_file: Path, capsys) -> None:
