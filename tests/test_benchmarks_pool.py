@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import sys
+from fractions import Fraction
 
 import bench_jobs
 import pytest
 
+from benchmarks.clips import Clip, write_lossless
 from benchmarks.pool import Executor, ExecutorUnavailable, ray_environment, run_all
+from benchmarks.rd import load_results
+from nvc.cli import bench
+from nvc.demo import make_clip
 
 
 def outcomes(jobs, run, **options):
@@ -52,12 +57,27 @@ def test_ray_that_is_missing_is_said(monkeypatch):
         outcomes([1], bench_jobs.double, executor=Executor.RAY)
 
 
-def test_a_ray_cluster_of_two_workers_gives_the_same_outcomes():
+@pytest.fixture(scope="module")
+def ray_cluster():
     ray = pytest.importorskip("ray")
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env=ray_environment())
-    try:
-        found = outcomes([12, 13, 14], bench_jobs.double, executor=Executor.RAY)
-    finally:
-        ray.shutdown()
+    yield ray
+    ray.shutdown()
+
+
+def test_a_ray_cluster_of_two_workers_gives_the_same_outcomes(ray_cluster):
+    found = outcomes([12, 13, 14], bench_jobs.double, executor=Executor.RAY)
     assert found[12] == (24, None) and found[14] == (28, None)
     assert "thirteen" in found[13][1]
+
+
+@pytest.mark.slow
+def test_a_benchmark_on_a_ray_cluster_leaves_the_same_figures(ray_cluster, tmp_path):
+    write_lossless(Clip("small", make_clip(seconds=0.16, side=176), Fraction(25)), tmp_path / "small.mkv")
+    arguments = ["rd", str(tmp_path / "small.mkv"), "--codecs", "x264", "--quick", "--no-faces", "-o"]
+    assert bench.main([*arguments, str(tmp_path / "here")]) == 0
+    assert bench.main([*arguments, str(tmp_path / "there"), "--executor", "ray"]) == 0
+    here, there = (
+        {r["point"]: (r["bytes"], r["quality"]) for r in load_results([tmp_path / name])} for name in ("here", "there")
+    )
+    assert here == there and len(here) == 2
