@@ -7,6 +7,7 @@ import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import nvc
 from benchmarks.anchors import Coded
@@ -14,39 +15,48 @@ from benchmarks.clips import Clip, read_clip, write_lossless
 from bitstream import SIGNATURE, UnitReader, UnitType
 from nvc.models import zoo
 
-_POINT = re.compile(r"(?P<default>default)|q(?P<quality>[0-9])|(?P<rate>[0-9]+(\.[0-9]+)?)k?")
+_POINT = re.compile(
+    r"((?P<default>default)|q(?P<quality>[0-9])|(?P<rate>[0-9]+(\.[0-9]+)?)k?)(-(?P<preset>fast|medium|slow))?"
+)
 
 
 @dataclass(frozen=True)
 class NvcPoint:
-    """What is asked of nvc: a bitrate in kbit/s, a quality 0..9, or neither (its defaults)."""
+    """What is asked of nvc: a bitrate in kbit/s, a quality 0..9, or neither (its defaults); perhaps a preset."""
 
     bitrate: float | None = None
     quality: int | None = None
+    preset: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> NvcPoint:
-        """``3`` or ``3k`` (kbit/s), ``q5`` (quality 5) or ``default``. Raises `ValueError` for anything else."""
+        """``3`` or ``3k`` (kbit/s), ``q5`` (quality 5) or ``default``, then perhaps a preset: ``q5-slow``.
+
+        Raises `ValueError` for anything else.
+        """
         match = _POINT.fullmatch(text)
         if match is None:
             raise ValueError(f"{text!r} is no operating point; it must be like 3 (kbit/s), q5 or default")
         if match["default"]:
-            return cls()
-        return cls(quality=int(match["quality"])) if match["quality"] else cls(bitrate=float(match["rate"]))
+            return cls(preset=match["preset"])
+        if match["quality"]:
+            return cls(quality=int(match["quality"]), preset=match["preset"])
+        return cls(bitrate=float(match["rate"]), preset=match["preset"])
 
     def __str__(self) -> str:
+        rate = "default" if self.quality is None else f"q{self.quality}"
         if self.bitrate is not None:
-            return f"{self.bitrate:g}k"
-        return "default" if self.quality is None else f"q{self.quality}"
+            rate = f"{self.bitrate:g}k"
+        return rate if self.preset is None else f"{rate}-{self.preset}"
 
     @property
     def bits_per_second(self) -> float | None:
         """The bitrate as `nvc.encode_file` takes it."""
         return None if self.bitrate is None else self.bitrate * 1000
 
-    def options(self) -> dict[str, float | int]:
+    def options(self) -> dict[str, Any]:
         """What is asked for, by the names of `nvc.encode_file`."""
-        asked = {"bitrate": self.bits_per_second, "quality": self.quality}
+        asked = {"bitrate": self.bits_per_second, "quality": self.quality, "preset": self.preset}
         return {name: value for name, value in asked.items() if value is not None}
 
 
@@ -59,14 +69,7 @@ def code(clip: Clip, point: NvcPoint, *, model: str | None = None, keep: Path | 
         source, coded, result = (Path(name) / file for file in ("source.mkv", "coded.nvc", "decoded.mkv"))
         write_lossless(clip, source)
         start = time.perf_counter()
-        nvc.encode_file(
-            source,
-            coded,
-            bitrate=point.bits_per_second,
-            quality=point.quality,
-            crop="none",
-            model=model or zoo.DEFAULT_MODEL,
-        )
+        nvc.encode_file(source, coded, crop="none", model=model or zoo.DEFAULT_MODEL, **point.options())
         encoded = time.perf_counter()
         nvc.decode_file(coded, result, model=model)
         finished = time.perf_counter()

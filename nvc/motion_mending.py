@@ -24,7 +24,7 @@ EFFORTS = {
     Preset.MEDIUM: Effort(spacing=8, iterations=5),
     Preset.SLOW: Effort(spacing=4, iterations=8),
 }
-"""How hard each preset looks. `benchmarks/refinement.py` measures what each gives and takes."""
+"""How hard each preset looks. The points of `nvc-bench rd` take presets: ``--rates q5-fast,q5-slow`` compares them."""
 
 
 def mend(

@@ -188,7 +188,7 @@ def test_playable_files_are_visually_lossless(clip, tmp_path):
 
 @given(
     st.one_of(
-        st.just("default"), st.integers(0, 9).map(lambda q: f"q{q}"), st.integers(1, 640).map(lambda r: f"{r / 10:g}k")
+        st.just("default", "default-slow", "q5-fast", "3k-medium"), st.integers(0, 9).map(lambda q: f"q{q}"), st.integers(1, 640).map(lambda r: f"{r / 10:g}k")
     )
 )
 def test_points_of_nvc_are_written_as_they_are_read(text):
