@@ -88,6 +88,27 @@ def test_options_reach_the_encoder(video: Path, tmp_path: Path) -> None:
     assert facts["bytes_by_unit_type"]["AUDIO"] > 0
 
 
+def test_the_strength_of_motion_rdo_is_passed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[float | None] = []
+
+    def stop(*_: object, motion_rdo: float | None = None, **__: object) -> None:
+        asked.append(motion_rdo)
+        raise OSError("enough")
+
+    monkeypatch.setattr("nvc.files.encode_file", stop)
+    command = [str(tmp_path / "a.mp4"), "-o", str(tmp_path / "a.nvc")]
+    for more in ([], ["--motion-rdo", "0.8"]):
+        assert encode.main([*command, *more]) == 1
+    assert asked == [None, 0.8]
+    for bad in ("5", "-1", "nan", "much"):
+        with pytest.raises(SystemExit) as stopped:
+            encode.main([*command, "--motion-rdo", bad])
+        assert stopped.value.code == 2
+    assert "not a number from 0 to 4" in capsys.readouterr().err
+
+
 def test_a_view_turns_the_head(coded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plain, turned = tmp_path / "plain.mkv", tmp_path / "turned.mkv"
     assert decode.main([str(coded), "-o", str(plain), "--device", "cpu"]) == 0
