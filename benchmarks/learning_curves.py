@@ -21,6 +21,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
+from benchmarks.learning_validation import validate_checkpoints
+
 Row = dict[str, Any]
 MOST_ROWS = 150  # of the copy: a figure is no wider than that
 _POSITION = ("step", "seconds", "side")
@@ -140,14 +142,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--copy", type=Path, default=Path("benchmarks/results/learning.jsonl"))
     parser.add_argument("--figure", type=Path, default=Path("docs/learning_curves"))
     parser.add_argument("--draw", action="store_true", help="only draw, from the copy")
+    parser.add_argument("--checkpoints", nargs="*", type=Path, default=[], help="to validate")
+    parser.add_argument("--preset", default="lite-256", help="what they are checkpoints of (default lite-256)")
+    parser.add_argument("--every", type=int, default=120, help="one validation frame in this many (default 120)")
+    for name in ("train", "val", "face", "perceptual_weights"):
+        parser.add_argument(f"--{name.replace('_', '-')}", type=Path, help="as of nvc-train, for --checkpoints")
     args = parser.parse_args(argv)
     if not args.draw:
         if args.log is None:
             parser.error("a log.jsonl, or --draw, is needed")
+        rows = compact(read_log(args.log))
+        if args.checkpoints:
+            rows = _validated(rows, args)
         args.copy.parent.mkdir(parents=True, exist_ok=True)
-        args.copy.write_text("".join(json.dumps(row) + "\n" for row in compact(read_log(args.log))))
+        args.copy.write_text("".join(json.dumps(row) + "\n" for row in rows))
     draw(read_log(args.copy), args.figure)
     return 0
+
+
+def _validated(rows: list[Row], args: argparse.Namespace) -> list[Row]:
+    """The rows with figures of checkpoints in place of the log's own validation."""
+    names = ("train", "val", "face", "perceptual_weights")
+    if missing := [name for name in names if getattr(args, name) is None]:
+        raise SystemExit(f"--checkpoints needs --{missing[0].replace('_', '-')}")
+    given = {name: getattr(args, name) for name in names}
+    found = validate_checkpoints(args.checkpoints, preset=args.preset, every=args.every, **given)
+    training = [row for row in rows if not is_validation(row)]
+    return sorted([*training, *found], key=lambda row: row["step"])
 
 
 if __name__ == "__main__":

@@ -6,7 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+import torch
+from training_pack import mean_face, write_pack
+
 from benchmarks.learning_curves import compact, is_validation, main, read_log, without_repeats
+from nvc.training.backbone import load_backbone
+from nvc.training.data import PackedClips
+from nvc.training.loop import Trainer
+from nvc.training.recipe import Recipe, Stage
+from nvc.training.task import LiteTask
 
 
 def _row(step: int, pixel: float, *, side: int = 128, **more: float) -> dict[str, Any]:
@@ -49,3 +58,21 @@ def test_copy_and_figure_come_from_one_command_and_the_figure_from_the_copy_alon
     assert b"keypoint" in first and figure.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     assert main(["--draw", *options]) == 0
     assert figure.with_suffix(".svg").read_bytes() == first
+
+
+def test_checkpoints_are_validated_afterwards(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pack, run = write_pack(tmp_path / "pack"), tmp_path / "run"
+    data = PackedClips(pack, mean=mean_face(), keypoints=8, expression=8)
+    recipe = Recipe("tiny-64", (Stage(side=64, steps=1, sources=2),), bf16=False)
+    Trainer(recipe, data, LiteTask(load_backbone(pack / "squeeze.npz")), run).run()
+    torch.save({"average": {"other": torch.zeros(1)}, "step": 9, "seconds": 9.0}, run / "other.pt")
+    (run / "log.jsonl").write_text(json.dumps(_row(1, 0.5)) + '\n{"step": 1, "seconds": 10, "val_codec_psnr": 1.0}\n')
+    options = ["--train", str(pack), "--val", str(pack), "--face", str(pack / "face.npz"), "--preset", "tiny-64"]
+    options += ["--perceptual-weights", str(pack / "squeeze.npz"), "--every", "4"]
+    options += ["--copy", str(tmp_path / "copy.jsonl"), "--figure", str(tmp_path / "figure")]
+    checkpoints = ["--checkpoints", str(run / "other.pt"), str(run / "checkpoint.pt")]
+    assert main([str(run / "log.jsonl"), *checkpoints, *options]) == 0
+    rows = read_log(tmp_path / "copy.jsonl")
+    (validated,) = [row for row in rows if is_validation(row)]
+    assert validated["step"] == 1 and validated["val_codec_psnr"] > 5 and len(rows) == 2
+    assert "other.pt: not of this architecture" in capsys.readouterr().err
