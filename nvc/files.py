@@ -115,6 +115,7 @@ def encode_file(
                 audio=audio,
                 error_resilient=error_resilient,
                 synthetic=synthetic or reader.synthetic,
+                motion_rdo=motion_rdo,
                 progress=progress,
                 began=began,
             )

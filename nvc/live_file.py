@@ -15,6 +15,7 @@ from nvc.crop import Square
 from nvc.encoder import DEFAULT_VBV_MS, Encoder, NotSquare, SourceRectangle
 from nvc.key_placement import KeyPolicy
 from nvc.models.interface import CodecModel
+from nvc.motion_choice import DEFAULT_RDO
 from nvc.nvc_file import NvcWriter
 from nvc.rate import DEFAULT_QUALITY
 from nvc.reports import EncodeReport
@@ -35,6 +36,7 @@ def encode_live(
     audio: bool = True,
     error_resilient: bool = False,
     synthetic: bool = False,
+    motion_rdo: float = DEFAULT_RDO,
     progress: Callable[[str, int, int | None], None] = lambda stage, done, total: None,
     began: float | None = None,
 ) -> EncodeReport:
@@ -58,6 +60,7 @@ def encode_live(
         error_resilient=error_resilient,
         source=SourceRectangle(info.width, info.height, place.x, place.y, place.side),
         synthetic=synthetic,
+        motion_rdo=motion_rdo,
         bitrate=bitrate,
         vbv_ms=vbv_ms,
         device=device,
