@@ -22,7 +22,8 @@ from benchmarks.machine import describe_machine, describe_versions
 from benchmarks.one_key import Frames, Studio, mean
 from benchmarks.rd import write_json
 from nvc import colour, keyframe
-from nvc.metrics import ms_ssim, psnr
+from nvc.metrics import ms_ssim, perceptual, psnr
+from nvc.metrics.backbones import SqueezeNet10, load_tensors
 from nvc.models import zoo
 from nvc.models.restorer import Restorer, load_restorer
 
@@ -52,13 +53,15 @@ def restored(small: Frames, side: int, restorer: Restorer) -> Frames:
     return (drawn * 255).round().clamp(0, 255).byte().numpy()
 
 
-def measure(studio: Studio, path: Path, restorer: Restorer | None) -> list[dict[str, Any]]:
+def measure(
+    studio: Studio, path: Path, restorer: Restorer | None, backbone: SqueezeNet10 | None, qps: Sequence[int]
+) -> list[dict[str, Any]]:
     """One row for each QP and way."""
     clip = studio.key(path, frames=2, every=_APART)
     frame, later = clip.frames
     side = studio.side
     rows = []
-    for qp in QPS:
+    for qp in qps:
         data = keyframe.encode_picture(frame, qp=qp)
         ways = {"full size": (len(data), keyframe.decode_picture(data, width=side, height=side))}
         for small_side in SIDES:
@@ -71,20 +74,24 @@ def measure(studio: Studio, path: Path, restorer: Restorer | None) -> list[dict[
                 prepared = studio.drawer.prepare(picture, clip.x_c, clip.motion[:1])
             drawn = studio.draw(prepared, clip.motion[1:2])[0]
             row: dict[str, Any] = {"clip": clip.name, "qp": qp, "way": way, "bytes": size}
-            rows.append(row | _figures("", frame, picture) | _figures("drawn_", later, drawn))
+            row |= _figures("", frame, picture, backbone)
+            rows.append(row | _figures("drawn_", later, drawn, backbone))
     return rows
 
 
-def _figures(prefix: str, original: Frames, picture: Frames) -> dict[str, float]:
+def _figures(prefix: str, original: Frames, picture: Frames, backbone: SqueezeNet10 | None) -> dict[str, float]:
     pair = [np.ascontiguousarray(p.transpose(2, 0, 1))[None] for p in (original, picture)]
-    return {f"{prefix}psnr": round(psnr(*pair), 3), f"{prefix}ms_ssim": round(ms_ssim(*pair), 4)}
+    figures = {f"{prefix}psnr": round(psnr(*pair), 3), f"{prefix}ms_ssim": round(ms_ssim(*pair), 4)}
+    if backbone is not None:
+        figures[f"{prefix}sqp"] = round(perceptual(*pair, backbone=backbone), 4)
+    return figures
 
 
 def summarise(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Means over clips by QP of the full size and way."""
-    names = ("bytes", "psnr", "ms_ssim", "drawn_psnr", "drawn_ms_ssim")
+    names = [name for name in rows[0] if name not in ("clip", "qp", "way")]
     table = []
-    for qp in QPS:
+    for qp in dict.fromkeys(row["qp"] for row in rows):
         for way in dict.fromkeys(row["way"] for row in rows):
             own = [row for row in rows if (row["qp"], row["way"]) == (qp, way)]
             table.append({"qp": qp, "way": way, **{name: mean([row[name] for row in own]) for name in names}})
@@ -96,12 +103,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Small key pictures against coarse ones.")
     parser.add_argument("clips", nargs="+", type=Path, metavar="CLIP")
     parser.add_argument("--restorer", type=Path, help="weights of the restorer")
+    parser.add_argument(
+        "--perceptual-weights", type=Path, metavar="FILE", help="of SqueezeNet, for sqp"
+    )
+    parser.add_argument("--qps", default=",".join(map(str, QPS)))
     parser.add_argument("--model", default=zoo.DEFAULT_MODEL)
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args(arguments)
     studio = Studio(zoo.load(options.model))
     restorer = None if options.restorer is None else load_restorer(options.restorer)
-    rows = [row for rows in map(partial(measure, studio, restorer=restorer), options.clips) for row in rows]
+    backbone = None
+    if options.perceptual_weights is not None:
+        backbone = SqueezeNet10(load_tensors(options.perceptual_weights))
+    qps = [int(qp) for qp in options.qps.split(",")]
+    one = partial(measure, studio, restorer=restorer, backbone=backbone, qps=qps)
+    rows = [row for rows in map(one, options.clips) for row in rows]
     table = summarise(rows)
     print("\n".join(map(str, table)))
     if options.output:

@@ -13,6 +13,7 @@ from nvc import keyframe
 from nvc.analysis import FramePlan
 from nvc.colour import Rgb
 from nvc.decoder import Decoder
+from nvc.key_size import encode_fitting
 from nvc.models.interface import CodecModel
 from nvc.rate import Rung
 from nvc.roads import Part
@@ -47,10 +48,10 @@ class NetworkRoad:
         return road
 
     def picture(self, key: KeyInput, qp: int) -> bytes:
-        """A key picture, coded once for every QP that is tried."""
+        """A key picture, coded once for every QP that is tried, at the side at which its bytes show most."""
         known = (key.index, qp)
         if known not in self._pictures:
-            self._pictures[known] = keyframe.encode_picture(key.picture, qp=qp)
+            self._pictures[known] = encode_fitting(key.picture, qp=qp)
         return self._pictures[known]
 
     def picture_bytes(self, parts: Sequence[Part], placement: int, qp: int) -> int:

@@ -47,18 +47,31 @@ def without_vui(nal: bytes) -> bytes:
     Parameter sets of High profile without scaling matrices are understood, which is what x264 writes for 4:2:0.
     """
     read = _Bits(_EMULATED.sub(b"\x00\x00", nal))
-    read.fixed(8)
-    if read.fixed(8) != _HIGH:
+    if not _skip_to_size(read):
         return nal
-    read.fixed(16)  # constraints, level
-    read.golomb()
-    if not (_skip_format(read) and _skip_order(read)):
-        return nal
-    _skip_size(read)
+    _size(read)
     kept = read.before() + "01"  # vui_parameters_present_flag, then the stop bit
     kept += "0" * (-len(kept) % 8)
     payload = int(kept, 2).to_bytes(len(kept) // 8, "big")
     return _TO_EMULATE.sub(b"\x00\x00\x03", payload)
+
+
+def size_of(nal: bytes) -> tuple[int, int] | None:
+    """Width and height in pixels that a sequence parameter set says; None for one that is not understood.
+
+    Raises ValueError for one that ends too early.
+    """
+    read = _Bits(_EMULATED.sub(b"\x00\x00", nal))
+    return _size(read) if _skip_to_size(read) else None
+
+
+def _skip_to_size(read: _Bits) -> bool:
+    read.fixed(8)
+    if read.fixed(8) != _HIGH:
+        return False
+    read.fixed(16)  # constraints, level
+    read.golomb()
+    return _skip_format(read) and _skip_order(read)
 
 
 def _skip_format(read: _Bits) -> bool:
@@ -79,15 +92,16 @@ def _skip_order(read: _Bits) -> bool:
     return kind != 1
 
 
-def _skip_size(read: _Bits) -> None:
-    """max_num_ref_frames to the cropping."""
+def _size(read: _Bits) -> tuple[int, int]:
+    """max_num_ref_frames to the cropping: width and height in pixels, for 4:2:0."""
     read.golomb()
     read.fixed(1)
-    read.golomb()
-    read.golomb()
+    width, height = 16 * (read.golomb() + 1), 16 * (read.golomb() + 1)
     if not read.fixed(1):  # frame_mbs_only_flag
+        height *= 2
         read.fixed(1)
     read.fixed(1)
     if read.fixed(1):
-        for _ in range(4):
-            read.golomb()
+        left, right, top, bottom = (read.golomb() for _ in range(4))
+        width, height = width - 2 * (left + right), height - 2 * (top + bottom)
+    return width, height

@@ -26,14 +26,14 @@ from bitstream import (
 )
 from bitstream.motion_rdo import OVERLAP
 from nvc import keyframe
-from nvc.colour import KEY_PICTURE, Rgb
+from nvc.colour import KEY_PICTURE
 from nvc.crop import Square
+from nvc.key_input import KeyInput, Vector
+from nvc.key_size import coded_size
 from nvc.motion_choice import DEFAULT_RDO, MotionChoice
 from nvc.rate import CodingPoint
 from nvc.source_slots import SourceSlots
 from nvc.statistics import EncoderStatistics
-
-Vector = NDArray[np.float32]
 
 SHOWN_AS_DECODED = 1  # extension byte of a KEYFRAME unit
 
@@ -69,23 +69,6 @@ class StreamFacts:
     def look_ahead(self) -> int:
         """Frames after a unit's last one that its integers are chosen with."""
         return 0 if self.live or self.error_resilient or not self.motion_rdo else OVERLAP
-
-
-@dataclass(frozen=True)
-class KeyInput:
-    """A key frame before coding: output index, picture uint8 ``[S, S, 3]``, keypoints ``[K, 3]``, motion ``[7 + N]``.
-
-    ``square``: where the picture was cut out of the source; ``new_scene``: pictures before it are worth nothing now;
-    ``qp``: of its picture, where it is not the stream's.
-    """
-
-    index: int
-    picture: Rgb
-    canonical: NDArray[np.float32]
-    motion: Vector
-    square: Square
-    new_scene: bool = True
-    qp: int | None = None
 
 
 class UnitCoder:
@@ -180,11 +163,12 @@ class UnitCoder:
         canonical = bitstream.quantise(offsets.reshape(-1), bitstream.canonical_step(sequence))
         with self.statistics.stage("key pictures"):
             picture = self._picture_coder(key, self._point.key_qp if key.qp is None else key.qp)
+        width, height = coded_size(picture) or key.picture.shape[1::-1]
         return KeyFrame(
             presentation_index=key.index,
             source_slot=self._slots.place(new_scene=key.new_scene),
-            coded_width=key.picture.shape[1],
-            coded_height=key.picture.shape[0],
+            coded_width=width,
+            coded_height=height,
             canonical=tuple(canonical.tolist()),
             pose=tuple(integers[:POSE_COUNT].tolist()),
             expression=tuple(integers[POSE_COUNT:].tolist()),

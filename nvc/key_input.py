@@ -1,0 +1,30 @@
+"""A key frame as it goes into coding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nvc.colour import Rgb
+from nvc.crop import Square
+
+Vector = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class KeyInput:
+    """A key frame before coding: output index, picture uint8 ``[S, S, 3]``, keypoints ``[K, 3]``, motion ``[7 + N]``.
+
+    ``square``: where the picture was cut out of the source; ``new_scene``: pictures before it are worth nothing now;
+    ``qp``: of its picture, where it is not the stream's.
+    """
+
+    index: int
+    picture: Rgb
+    canonical: NDArray[np.float32]
+    motion: Vector
+    square: Square
+    new_scene: bool = True
+    qp: int | None = None
