@@ -1,6 +1,6 @@
 """docs/receiver.md: what a receiver may ask for, in figures. A pure function of the committed JSON.
 
-    python -m benchmarks.receiver_report docs/receiver.md
+python -m benchmarks.receiver_report docs/receiver.md
 """
 
 from __future__ import annotations
