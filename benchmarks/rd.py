@@ -20,6 +20,7 @@ from tqdm import tqdm
 from benchmarks import anchors
 from benchmarks.anchors import ANCHORS, Coded
 from benchmarks.clips import Clip, read_clip, write_playable
+from benchmarks.extra_metrics import ExtraMetrics
 from benchmarks.machine import describe_machine, describe_versions
 from benchmarks.pool import DEFAULT_TIMEOUT, Executor, run_all
 from benchmarks.remember import RememberingAnalyser, RememberingBackbone
@@ -31,6 +32,7 @@ NVC = "nvc"
 GROUPS = {"anchors": list(ANCHORS), "all": [NVC, *ANCHORS]}
 """Names that stand for several codecs."""
 QUICK_FRAMES, QUICK_POINTS = 50, 2
+NOTHING_MORE = ExtraMetrics()
 
 
 class BenchmarkError(ValueError):
@@ -49,6 +51,7 @@ class Job:
     faces: bool = True
     videos: str | None = None  # folder for playable files of original and decoded clip
     model: str | None = None  # of nvc: a name or weights file; None is the default model
+    extra: ExtraMetrics = NOTHING_MORE
 
     @property
     def name(self) -> str:
@@ -62,8 +65,9 @@ class Job:
             "clip": Path(self.clip).stem,
             "perceptual_weights": self.perceptual_weights is not None,
         }
-        del request["videos"]
-        return {name: value for name, value in (request | {"model": model}).items() if value is not None}
+        del request["videos"], request["extra"]
+        request |= {"model": model} | self.extra.request()
+        return {name: value for name, value in request.items() if value is not None}
 
 
 def plan(
@@ -76,6 +80,7 @@ def plan(
     faces: bool = True,
     videos: str | Path | None = None,
     model: str | None = None,
+    extra: ExtraMetrics = NOTHING_MORE,
     quick: bool = False,
 ) -> list[Job]:
     """All jobs, clip by clip. `rates` are nvc's points; anchors have theirs. Raises `BenchmarkError` for bad names.
@@ -102,6 +107,7 @@ def plan(
                         faces=faces,
                         videos=None if videos is None else str(videos),
                         model=model if codec == NVC else None,
+                        extra=extra,
                     )
                 )
     return jobs
@@ -128,6 +134,7 @@ def run_job(job: Job) -> dict[str, Any]:
         coded.clip.frames,
         backbone=_backbone(job.perceptual_weights, clip) if job.perceptual_weights else None,
         analyser=_analyser(clip) if job.faces else None,
+        extra=job.extra.measures(),
     )
     if job.videos is not None:
         _keep_videos(clip, coded.clip, job, Path(job.videos))

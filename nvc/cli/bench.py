@@ -40,6 +40,11 @@ def _add_rd(commands: argparse._SubParsersAction) -> None:
     rd.add_argument("--model", help="nvc's model: a name or weights file (default: lite-256)")
     rd.add_argument("--frames", type=_positive, default=250, help="first so many frames of each clip (default: 250)")
     rd.add_argument("--perceptual-weights", type=Path, metavar="FILE", help="SqueezeNet 1.0 (.npz, .safetensors): sqp")
+    rd.add_argument(
+        "--lpips", nargs=3, metavar=("alex|vgg", "WEIGHTS", "LINEAR"), help="also LPIPS, with its published weights"
+    )
+    rd.add_argument("--dists", nargs=2, metavar=("VGG", "WEIGHTS"), help="also DISTS, with its published weights")
+    rd.add_argument("--vmaf", action="store_true", help="also VMAF, by an ffmpeg with libvmaf on PATH")
     rd.add_argument("--no-faces", action="store_true", help="leave out landmark and identity measurements")
     rd.add_argument("--videos", type=Path, metavar="FOLDER", help="keep playable videos there, for sheets and players")
     rd.add_argument("--quick", action="store_true", help="50 frames and two points a conventional codec")
@@ -85,6 +90,7 @@ def _run_rd(options: argparse.Namespace) -> int:
     """1 when a job failed, else 0; so the others."""
     from benchmarks import rd
     from benchmarks.anchors import ANCHORS
+    from benchmarks.extra_metrics import ExtraMetrics
     from benchmarks.pool import Executor
 
     if options.codecs == "list":
@@ -99,6 +105,11 @@ def _run_rd(options: argparse.Namespace) -> int:
         faces=not options.no_faces,
         videos=options.videos,
         model=options.model,
+        extra=ExtraMetrics(
+            lpips=tuple(options.lpips) if options.lpips else None,
+            dists=tuple(options.dists) if options.dists else None,
+            vmaf=options.vmaf,
+        ),
         quick=options.quick,
     )
     counts = rd.run(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 
 import torch
 
@@ -35,10 +36,12 @@ class ClipQuality:
     aed: float | None = None
     jit: float | None = None  # 1 is the source's own
     lost: float | None = None  # share of faces that a detector no longer finds in the decoded frames
+    extra: dict[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, float | None]:
         """The same by name, for JSON."""
-        return asdict(self)
+        values = asdict(self)
+        return values | values.pop("extra")
 
 
 def measure(
@@ -47,10 +50,11 @@ def measure(
     *,
     backbone: Backbone | None = None,
     analyser: FaceAnalyser | None = None,
+    extra: Mapping[str, Callable[[Frames, Frames], float]] | None = None,
 ) -> ClipQuality:
     """Quality of a decoded clip, uint8 [T, 3, H, W] each, H and W at least 161.
 
-    `backbone` switches on `sqp`, `analyser` the face measurements.
+    `backbone` switches on `sqp`, `analyser` the face measurements; `extra` are more measurements of pictures by name.
     """
     first, second = as_pair(original, decoded)
     sample = slice(0, None, PICTURE_STEP)
@@ -61,6 +65,7 @@ def measure(
         ms_ssim=ms_ssim(first[sample], second[sample]),
         flicker=flicker(first, second) if len(first) > 1 else None,
         sqp=perceptual(first[sample], second[sample], backbone=backbone) if backbone else None,
+        extra={name: function(first[sample], second[sample]) for name, function in (extra or {}).items()},
         **faces,
     )
 

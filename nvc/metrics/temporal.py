@@ -23,7 +23,8 @@ def jitter(
 ) -> float:
     """Mean absolute second difference of decoded landmarks over that of the original: 1 is as steady as the source.
 
-    The second difference of a trajectory is its acceleration; noise added frame by frame shows there first.
+    The second difference of a trajectory is its acceleration (compared as in the acceleration error of Kanazawa et
+    al., Learning 3D human dynamics from video, CVPR 2019); noise added frame by frame shows there first.
     `centres` are the middle frames of the runs of three to look at (default: all), `boxes` the original's face in
     each of them. Landmarks of a run are sought in one box, so that the detector's own noise stays out.
     """
