@@ -31,7 +31,7 @@ SCHEMA = 1
 NVC = "nvc"
 GROUPS = {"anchors": list(ANCHORS), "all": [NVC, *ANCHORS]}
 """Names that stand for several codecs."""
-QUICK_FRAMES, QUICK_POINTS = 50, 2
+QUICK_FRAMES, QUICK_POINTS = 25, 2
 NOTHING_MORE = ExtraMetrics()
 
 
@@ -85,7 +85,7 @@ def plan(
 ) -> list[Job]:
     """All jobs, clip by clip. `rates` are nvc's points; anchors have theirs. Raises `BenchmarkError` for bad names.
 
-    `quick` keeps the two coarsest points of each anchor and at most 50 frames of each clip.
+    `quick` keeps the two coarsest points of each anchor and at most 25 frames of each clip.
     """
     stems = [Path(clip).stem for clip in clips]
     if len(set(stems)) != len(stems):

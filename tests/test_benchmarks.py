@@ -156,7 +156,7 @@ def test_a_result_cut_short_is_not_done(clip_file, tmp_path):
 
 def test_quick_runs_are_short(clip_file):
     jobs = rd.plan([clip_file], ["x264", "av1-ld-half-lanczos"], quick=True)
-    assert len(jobs) == 4 and all(job.frames == 50 for job in jobs)
+    assert len(jobs) == 4 and all(job.frames == 25 for job in jobs)
 
 
 def test_all_codecs_have_one_name():

@@ -47,7 +47,7 @@ def _add_rd(commands: argparse._SubParsersAction) -> None:
     rd.add_argument("--vmaf", action="store_true", help="also VMAF, by an ffmpeg with libvmaf on PATH")
     rd.add_argument("--no-faces", action="store_true", help="leave out landmark and identity measurements")
     rd.add_argument("--videos", type=Path, metavar="FOLDER", help="keep playable videos there, for sheets and players")
-    rd.add_argument("--quick", action="store_true", help="50 frames and two points a conventional codec")
+    rd.add_argument("--quick", action="store_true", help="25 frames and two points a conventional codec")
     rd.add_argument("--workers", type=_positive, default=1, help="jobs at a time (default: 1)")
     rd.add_argument("--timeout", type=float, default=1800.0, metavar="SECONDS", help="limit of one job (default: 1800)")
     rd.add_argument("--redo", default="", metavar="CODECS", help="measure these again, say after training: nvc")
