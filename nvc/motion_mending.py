@@ -10,14 +10,15 @@ import torch
 
 from bitstream import dequantise, quantise
 from bitstream.tables import STEP_UNIT, STEPS
-from nvc import keyframe
+from nvc import colour, keyframe
 from nvc.analysis import FramePlan
 from nvc.colour import Rgb
+from nvc.key_input import KeyInput
+from nvc.key_size import coded_size
 from nvc.models.interface import CodecModel
 from nvc.picture_coder import Preset
 from nvc.rate import CodingPoint
 from nvc.refinement import Effort, MotionRefiner, Vector
-from nvc.unit_coder import KeyInput
 
 EFFORTS = {
     Preset.FAST: None,
@@ -68,8 +69,7 @@ def mend(
         if plan.key is not None and plan.is_key(placement):
             close()
             mended.append(plan)
-            height, width, _ = plan.key.picture.shape
-            seen = keyframe.decode_picture(coded(plan.key), width=width, height=height)
+            seen = _as_seen(coded(plan.key), side=len(plan.key.picture))
             refiner.start(seen, _as_sent(plan.key.canonical, mean, point.canonical_quantiser), plan.key.motion)
             continue
         segment.append(plan)
@@ -77,6 +77,12 @@ def mend(
             refiner.push(plan.index, picture, plan.motion)
     close()
     return mended
+
+
+def _as_seen(data: bytes, *, side: int) -> Rgb:
+    """A coded key picture as the receiver draws from it."""
+    width, height = coded_size(data) or (side, side)
+    return colour.resize_rgb(keyframe.decode_picture(data, width=width, height=height), width=side, height=side)
 
 
 def _as_sent(canonical: Vector, mean: Vector, quantiser: int) -> Vector:

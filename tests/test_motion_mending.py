@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from nvc import keyframe
+from nvc import colour, keyframe
 from nvc.analysis import FramePlan
 from nvc.crop import Square
+from nvc.key_input import KeyInput
 from nvc.key_placement import KeyReason
 from nvc.models import zoo
 from nvc.motion_mending import EFFORTS, mend
 from nvc.picture_coder import Preset
 from nvc.rate import coding_point
 from nvc.refinement import Effort
-from nvc.unit_coder import KeyInput
 
 SIDE = 64
 POINT = coding_point(5)
@@ -48,7 +48,7 @@ def mended(
     def code(key: KeyInput) -> bytes:
         if coded is not None:
             coded.append(key.index)
-        return keyframe.encode_picture(key.picture, qp=30)
+        return keyframe.encode_picture(colour.resize_rgb(key.picture, width=side, height=side), qp=30)
 
     after = mend(
         before,
@@ -71,6 +71,11 @@ def test_motion_is_corrected_and_nothing_else_changes() -> None:
         assert new.motion is not None and old.motion is not None
         assert np.abs(new.motion - old.motion).max() > 0
         assert (new.key, new.reasons, new.square) == (old.key, old.reasons, old.square)
+
+
+def test_key_pictures_of_another_side_are_seen_at_the_side_of_the_model() -> None:
+    _, after = mended("kmm", side=SIDE // 2)
+    assert all(np.isfinite(plan.motion).all() for plan in after)
 
 
 def test_held_frames_stay_held() -> None:
