@@ -233,3 +233,16 @@ def test_a_slow_sender_is_waited_for(clip: list[np.ndarray]) -> None:
         shown += receiver.poll(now)
     shown += receiver.poll(60 / 25 + 0.5)
     assert sum(s.concealed for s in shown) < 40 and not shown[-1].concealed
+
+
+def test_after_a_stall_the_delay_comes_down_again(clip: list[np.ndarray]) -> None:
+    sender = Sender(side=64, frame_rate=RATE, model=zoo_tiny(), rng=random.Random(0), device="cpu")
+    receiver = Receiver(model=zoo_tiny(), retransmission=False, delay=0.1, device="cpu")
+    delays = []
+    for index, frame in enumerate([*clip, *clip][:160]):
+        now = index / 25 + (0.6 if 15 < index < 40 else 0.0)
+        for datagram in sender.frame(frame):
+            receiver.receive(datagram, now)
+        delays += [(shown.index, now - shown.index / 25) for shown in receiver.poll(now)]
+    assert max(delay for index, delay in delays if index < 60) > 0.5
+    assert max(delay for index, delay in delays if index > 140) < 0.2
