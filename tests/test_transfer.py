@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
 from streams import SIDE, encode, joined, tiny
 
+from benchmarks.clips import Clip, write_lossless
 from bitstream import Sequence, UnitType, make_unit, parse_payload
 from nvc.crop import Square
 from nvc.decoder import Decoder
 from nvc.expression import ExpressionEdit
+from nvc.files import encode_file
 from nvc.pose import HeadMotion, euler_to_matrix
 from nvc.transfer import (
     Alignment,
@@ -188,3 +191,19 @@ def test_angles_are_those_of_the_portrait_plus_the_driver_s_for_small_turns():
     driver = replace(heads(2, 1), angles=torch.tensor([[0.0, 0.0, 0.0], [0.0, math.radians(15), 0.0]]))
     moved = Retarget(TransferMode.RELATIVE, still, driver[:1]).apply(driver)
     assert math.degrees(float(moved.angles[1, 1])) == pytest.approx(25, abs=1e-3)
+
+
+def test_conventional_pictures_of_the_driver_do_not_show_either(tmp_path, small_clip, portrait):
+    """The tiny model draws noise, so the encoder prefers H.264 pictures: nothing in them is the portrait's."""
+    write_lossless(Clip("talk", small_clip[:5], Fraction(25)), tmp_path / "talk.mkv")
+    encode_file(tmp_path / "talk.mkv", tmp_path / "talk.nvc", crop="none", model=tiny())
+    data = (tmp_path / "talk.nvc").read_bytes()
+    plain = np.stack(decode_bytes(data))
+    assert np.abs(plain.astype(int) - small_clip[:5]).mean() < 25, "the encoder no longer chooses pictures here"
+    driven = np.stack(decode_bytes(data, transfer=Transfer(portrait)))
+    assert len(driven) == 5 and (driven == driven[0]).all()
+    assert np.abs(driven[0].astype(int) - small_clip[0]).mean() > 25
+
+
+def decode_bytes(data: bytes, **options) -> list[np.ndarray]:
+    return Decoder(model=tiny(), device="cpu", **options).decode(data[8:])
