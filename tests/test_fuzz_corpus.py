@@ -50,3 +50,12 @@ def test_a_target_that_takes_too_long_fails(monkeypatch):
     monkeypatch.setattr(fuzzer, "SECONDS", -1)
     with pytest.raises(AssertionError, match="for 3 bytes"):
         quick(b"abc")
+
+
+def test_the_kept_inputs_are_few_and_small():
+    inputs = {bytes([k]) * (k % 50 * 20 + 1) for k in range(256)}
+    kept = fuzzer.smallest(inputs)
+    assert len(kept) == fuzzer.KEPT and kept[0] == b"\0"
+    assert sum(map(len, fuzzer.smallest({bytes(1000 + k) for k in range(100)}))) <= fuzzer.KEPT_BYTES
+    for name in TARGETS:
+        assert sum(map(len, fuzzer.corpus(name))) <= fuzzer.KEPT_BYTES

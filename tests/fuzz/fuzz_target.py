@@ -1,7 +1,7 @@
 """Fuzzes one target with atheris: ``python tests/fuzz/fuzz_target.py TARGET [--seconds 600] [libFuzzer options]``.
 
 Starts from the conformance vectors and the kept corpus (tests/fuzz/corpus/TARGET.hex, one input a line in
-hexadecimal), and afterwards keeps the inputs that reached something new: the 100 smallest.
+hexadecimal), and afterwards keeps the smallest inputs that reached something new, at most 100 and 16 KiB.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 LONGEST = 4096  # bytes of an input
-KEPT = 100
+KEPT, KEPT_BYTES = 100, 1 << 14
 MEMORY = 2048  # MiB
 SECONDS = 10  # of processor time, for one input: on a busy machine time on the clock says nothing
 
@@ -61,6 +61,15 @@ def corpus(name: str) -> list[bytes]:
     """The kept inputs of a target."""
     path = corpus_file(name)
     return [bytes.fromhex(line) for line in path.read_text().split("\n") if line] if path.exists() else []
+
+
+def smallest(inputs: set[bytes]) -> list[bytes]:
+    """Those that are worth keeping in a repository."""
+    kept: list[bytes] = []
+    for data in sorted(inputs, key=lambda data: (len(data), data)):
+        if len(kept) < KEPT and sum(map(len, kept)) + len(data) <= KEPT_BYTES:
+            kept.append(data)
+    return kept
 
 
 def bounded(target: Callable[[bytes], None]) -> Callable[[bytes], None]:
@@ -119,7 +128,7 @@ def main() -> None:
         executed = re.search(r"stat::number_of_executed_units:\s+(\d+)", said)
         reached = re.findall(r"cov: (\d+) ft: (\d+)", said)
         fresh = {path.read_bytes() for path in inputs.iterdir()} - set(seeds(options.target))
-        kept = sorted(fresh, key=lambda data: (len(data), data))[:KEPT]
+        kept = smallest(fresh)
         findings = {path.name: path.read_bytes().hex() for path in found.iterdir()}
     corpus_file(options.target).parent.mkdir(exist_ok=True)
     corpus_file(options.target).write_text("".join(f"{data.hex()}\n" for data in kept if data))
