@@ -40,7 +40,7 @@ def plans(kinds: str, width: int) -> list[FramePlan]:
 
 
 def mended(
-    kinds: str, *, placement: int = 0, coded: list[int] | None = None
+    kinds: str, *, placement: int = 0, coded: list[int] | None = None, side: int = SIDE
 ) -> tuple[list[FramePlan], list[FramePlan]]:
     model = zoo.load("tiny-64")
     before = plans(kinds, 7 + model.config.expression)
