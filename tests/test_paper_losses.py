@@ -22,6 +22,7 @@ from nvc.pose import HeadMotion, keypoints
 from nvc.training.augment import Similarity, transform_motion
 from nvc.training.backbone import UnknownBackbone, backbone_of, load_backbone, paper_perceptual
 from nvc.training.dropout import draw_kept, hold_tail
+from nvc.training.kinds import task_for
 from nvc.training.losses import SqueezeFeatures
 from nvc.training.paper import PaperParts, PaperPrediction, paper_terms
 from nvc.training.paper_losses import (
@@ -33,6 +34,8 @@ from nvc.training.paper_losses import (
     head_pose_loss,
     keypoint_prior_loss,
 )
+from nvc.training.paper_task import PaperTask
+from nvc.training.prior_task import PriorTask
 from nvc.training.random_warp import RandomWarp
 from nvc.training.vgg import VggFeatures, VggLayout
 
@@ -234,6 +237,15 @@ def test_a_weights_file_says_which_network_it_holds(numbered: bool, tmp_path: Pa
 
 def random_squeezenet_tensors() -> dict[str, Tensor]:
     return {name: torch.from_numpy(value).float() for name, value in random_squeezenet().items()}
+
+
+def test_the_papers_task_compares_by_vgg19_and_vgg_face() -> None:
+    vgg19, face = (VggFeatures(_vgg(layout, numbered=True), layout) for layout in (VggLayout.VGG19, VggLayout.VGG_FACE))
+    for preset in ("paper-256", "prior-256"):
+        task = task_for(preset, vgg19, face)
+        assert isinstance(task, PaperTask | PriorTask)
+        assert task.perceptual.backbone is vgg19 and task.perceptual.face is face
+        assert task.perceptual.scales == 4 and task.perceptual.weights == LAYER_WEIGHTS
 
 
 def test_squeezenet_stands_in_for_vgg_at_vggs_size() -> None:

@@ -210,3 +210,29 @@ def test_two_processes_train_one_paper_model_with_common_batch_norm(pack: Path, 
     script = Path(__file__).parent / "train_tiny.py"
     train_in_two_processes([str(script), *_arguments(pack, _recipe_file(tmp_path, "tiny-paper"), out)])
     assert zoo.load(out / "w.safetensors").config == TINY_PAPER
+
+
+def adversarial_steps(rank: int, pack: Path, out: Path) -> None:
+    """What one of two processes does: two adversarial steps; its discriminator goes to a file."""
+    import torch.distributed as dist
+
+    dist.init_process_group("gloo")
+    register_tiny_presets()
+    torch.manual_seed(rank)  # whatever each process has drawn before
+    trainer = _trainer("tiny-paper", [_stage(2, adversarial=1.0)], pack, out / str(rank))
+    for _ in range(2):
+        trainer.step()
+    assert trainer.state.critic is not None
+    torch.save(trainer.state.critic.state_dict(), out / f"{rank}.pt")
+    dist.destroy_process_group()
+
+
+def test_two_processes_have_one_discriminator(pack: Path, tmp_path: Path) -> None:
+    script = (
+        "import os, pathlib, test_training_kinds as t;"
+        f"t.adversarial_steps(int(os.environ['RANK']), pathlib.Path({str(pack)!r}), pathlib.Path({str(tmp_path)!r}))"
+    )
+    train_in_two_processes(["-c", script])
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
+    for name, value in first.items():
+        torch.testing.assert_close(value, second[name], atol=1e-6, rtol=1e-5)

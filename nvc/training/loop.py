@@ -145,7 +145,9 @@ class Trainer:
         return float(norms.norm())
 
     def _adversarial_terms(self, picture: Tensor, real: Tensor, stage: Stage) -> dict[str, Tensor]:
-        self.state.begin_adversarial()
+        if self.state.critic is None:
+            self.state.begin_adversarial()
+            self._agree_on_critic()
         critic = self.state.critic
         assert critic is not None  # noqa: S101 - for the type checker
         critic.requires_grad_(False)
@@ -168,8 +170,24 @@ class Trainer:
             loss = discriminator_loss(critic(real)[0][scales], critic(picture)[0][scales])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        self._average_critic_gradients()
         optimiser.step()
         return loss
+
+    def _agree_on_critic(self) -> None:
+        """The first process's discriminator for all: it is not wrapped, as it sees two batches a step."""
+        if isinstance(self.forward, DistributedDataParallel) and self.state.critic is not None:
+            for tensor in self.state.critic.state_dict().values():
+                dist.broadcast(tensor, 0)
+
+    def _average_critic_gradients(self) -> None:
+        if not isinstance(self.forward, DistributedDataParallel) or self.state.critic is None:
+            return
+        gradients = [p.grad for p in self.state.critic.parameters() if p.grad is not None]
+        together = torch.cat([g.flatten() for g in gradients]) / dist.get_world_size()
+        dist.all_reduce(together)
+        for gradient, mean in zip(gradients, together.split([g.numel() for g in gradients]), strict=True):
+            gradient.copy_(mean.view_as(gradient))
 
     def _precision(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.device.split(":")[0], torch.bfloat16) if self.recipe.bf16 else nullcontext()
