@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from benchmarks.anchors import ANCHORS, Enlarge
 from benchmarks.curves import draw_curves
 from benchmarks.headline import OWN, QUALITIES, by_clip, crossings, equal_qualities, headline
 from benchmarks.rd import load_results
@@ -108,6 +109,7 @@ def document(results: Sequence[dict[str, Any]]) -> str:
         ("Bits for nvc's quality", headline_table(head, table.of(OWN))),
         ("Where nvc loses", crossing_table(crossings(table), equal)),
         ("Bjontegaard rate difference of nvc", comparison_table(compared)),
+        ("How the other codecs are run", anchor_table()),
         ("Operating points", operating_points(table)),
     ]
     if points:
@@ -117,6 +119,24 @@ def document(results: Sequence[dict[str, Any]]) -> str:
     return f"# Rate and quality\n\n{_PREFACE}\n{markdown(introduction(table))}\n{body}"
 
 
+def anchor_table() -> Listing:
+    """How the other codecs are run, from the code that runs them."""
+    rows = []
+    for anchor in ANCHORS.values():
+        if anchor.enlarge is None:
+            half = ANCHORS[f"{anchor.name}-half-{Enlarge.LANCZOS.value}"].points
+            options = " ".join(f"{name}={value}" for name, value in anchor.options.items())
+            points, halves = (", ".join(map(str, some)) for some in (anchor.points, half))
+            rows.append([anchor.name, anchor.encoder, f"`{options}`", points, halves])
+    notes = [
+        "FFmpeg's encoders through PyAV, one thread, one pass at constant quality, 4:2:0, one key frame. At half size "
+        "the source is shrunk by area averaging; `-half-bicubic` and `-half-lanczos` name the filter that enlarges it "
+        "again. The last point of each is the coarsest that the encoder has. Counted are the packets, without the text "
+        "that x264 and x265 write about themselves and without AV1's temporal delimiters; no container."
+    ]
+    return Listing(notes, ["name", "encoder", "options", "crf", "crf at half size"], rows)
+
+
 _PREFACE = """Written by `python -m benchmarks.published` from the JSON files in `benchmarks/results/val`: one for each
 clip, codec and point, with the exact encoder options, versions and machine. To make them anew:
 
@@ -124,6 +144,8 @@ clip, codec and point, with the exact encoder options, versions and machine. To 
 nvc-bench rd CLIPS... --codecs all --rates 2,3,4 --perceptual-weights squeezenet1_0.npz --workers 2 -o results
 nvc-bench report results
 ```
+
+[benchmarking.md](benchmarking.md) has the options.
 
 ![Curves](rate-quality.svg)
 """
