@@ -93,7 +93,7 @@ def _draw_codecs(axes: Axes, table: Table, metric: Metric, codecs: list[str]) ->
 
 def _scale(axes: Axes) -> None:
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(True, which="both", alpha=0.25)
