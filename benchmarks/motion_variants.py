@@ -32,7 +32,7 @@ ENCODERS = {
     "groups, decided frame by frame without looking ahead": _FRAME_BY_FRAME,
     "groups, looking 3 frames ahead": replace(GROUPS, look_ahead=3),
     "groups, every step taken as equally bad": replace(GROUPS, exact_sensitivity=False, guess=0.3),
-    "groups, 16 expression coefficients": replace(GROUPS, expression_count=16, guess=0.01),
+    "groups, 16 expression coefficients": replace(GROUPS, expression_count=16, guess=0.018),
     "groups, 32 expression coefficients": replace(GROUPS, expression_count=32),
     "groups, steps finer by a quarter octave": replace(GROUPS, pose_quantiser=23, expression_quantiser=21),
     "groups, steps coarser by a quarter octave": replace(GROUPS, pose_quantiser=25, expression_quantiser=23),
@@ -42,6 +42,9 @@ ENCODERS = {
     "single frames, 3 frames of delay, bits instead of whole bytes": replace(SINGLE, whole_bytes=False, guess=0.037),
     "single frames, 1 frame of delay": replace(SINGLE, look_ahead=1, guess=0.025),
     "single frames, 6 frames of delay": replace(SINGLE, look_ahead=6, guess=0.05),
+    "single frames, 3 frames of delay, steps finer by a quarter octave": replace(
+        SINGLE, pose_quantiser=23, expression_quantiser=21, guess=0.03
+    ),
 }
 _ROUNDED = "groups, plain rounding"
 _ROUNDED_SMOOTH = "groups, plain rounding of motion smoothed by 1 2 1"
