@@ -92,6 +92,16 @@ def test_the_choice_of_drawer_follows_model_and_precision(tiny: Model) -> None:
         Precision("float8")
 
 
+def test_volumes_are_computed_directly_to_the_same_numbers(tiny: Model) -> None:
+    volume = torch.randn(1, 4, 4, 8, 8, generator=torch.Generator().manual_seed(5))
+    layer = next(module for module in tiny.source.modules() if isinstance(module, torch.nn.Conv3d))
+    plain = torch.nn.functional.conv3d(volume, layer.weight, layer.bias, padding=1)
+    with torch.inference_mode():
+        direct = layer(volume)
+    assert type(layer) is not torch.nn.Conv3d
+    assert torch.allclose(direct, plain, atol=1e-4) and torch.equal(layer(volume), plain)
+
+
 def test_taps_sample_as_grid_sample_does_beyond_the_border_too() -> None:
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(1, 5, 8, 8, generator=generator)

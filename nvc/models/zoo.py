@@ -22,6 +22,7 @@ from nvc.models.folding import fold_batch_norm
 from nvc.models.interface import CodecModel
 from nvc.models.layers import channels_last
 from nvc.models.model import Model
+from nvc.models.packed import direct_volumes
 from nvc.models.paper import PaperModel
 from nvc.models.paper_blocks import fix_spectral_norm
 from nvc.models.paper_config import PAPER_PRESETS
@@ -127,6 +128,7 @@ def load(name_or_path: str | Path = DEFAULT_MODEL, *, device: str | torch.device
     fix_spectral_norm(model)
     fold_batch_norm(model)
     channels_last(model)
+    direct_volumes(model)
     return model.to(device)
 
 
