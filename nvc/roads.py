@@ -38,7 +38,9 @@ class Part:
 
 def parts_of(plans: Sequence[FramePlan]) -> list[Part]:
     """The parts of a whole video, in order. Raises ValueError unless the first frame is a key frame."""
-    if plans and not plans[0].is_key():
+    if not plans:
+        return []
+    if not plans[0].is_key():
         raise ValueError("a video begins with a key frame")
     starts = [p.index for p in plans if p.begins_scene or p.reasons[0] is KeyReason.INTERVAL]
     ends = [*starts[1:], len(plans)]

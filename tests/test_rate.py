@@ -6,27 +6,55 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvc.rate import MAX_QUALITY, QUALITIES, CodingPoint, coding_point, solve
+from nvc.key_placement import KeyPolicy
+from nvc.rate import (
+    LADDER,
+    MAX_QUALITY,
+    PLACEMENTS,
+    QUALITIES,
+    CodingPoint,
+    Placement,
+    Rung,
+    between_rungs,
+    coding_point,
+    rung_of,
+    solve,
+)
 
 COEFFICIENTS = 32
+KEYS = (2, 1, 5, 9, 17)  # key frames of the placements in a stand-in for ten seconds
 
 
-def cost(point: CodingPoint) -> int:
+def cost(rung: Rung) -> int:
     """A smooth stand-in for an encoder: picture bytes halve every six QP, motion bytes follow the steps."""
-    picture = 40_000 * 2 ** (-point.key_qp / 6)
+    point = rung.point
+    picture = 60_000 * 2 ** (-point.key_qp / 6)
     pose = 400 * 2 ** (-point.pose_quantiser / 8)
     expression = point.carried(COEFFICIENTS) * 60 * 2 ** (-point.expression_quantiser / 8)
-    return round(100 + picture + 10 * (pose + expression))
+    return round(100 + KEYS[rung.placement] * picture + 10 * (pose + expression))
 
 
 def test_every_quality_is_better_than_the_one_below() -> None:
-    assert len(QUALITIES) == MAX_QUALITY + 1
-    costs = [cost(coding_point(quality)) for quality in range(10)]
+    assert len(QUALITIES) == MAX_QUALITY + 1 and len(LADDER) == MAX_QUALITY + 2
+    costs = [cost(rung) for rung in LADDER]
     assert costs == sorted(set(costs))
-    for low, high in zip(QUALITIES, QUALITIES[1:], strict=False):
-        assert high.key_qp < low.key_qp
-        assert high.pose_quantiser <= low.pose_quantiser and high.expression_quantiser <= low.expression_quantiser
-        assert high.carried(COEFFICIENTS) >= low.carried(COEFFICIENTS)
+    for low, high in zip(LADDER, LADDER[1:], strict=False):
+        assert high.point.key_qp <= low.point.key_qp and high.crf < low.crf
+        assert KEYS[high.placement] >= KEYS[low.placement]
+        assert high.point.pose_quantiser <= low.point.pose_quantiser
+        assert high.point.expression_quantiser <= low.point.expression_quantiser
+        assert high.point.carried(COEFFICIENTS) >= low.point.carried(COEFFICIENTS)
+    assert [rung_of(q).point for q in range(10)] == list(QUALITIES)
+
+
+def test_placements_narrow_the_usual_bounds_and_keep_the_user_s_clock() -> None:
+    usual = KeyPolicy(interval=40)
+    assert Placement().policy(usual, 25) == usual
+    dense = Placement(2.0, 1.2).policy(usual, 25)
+    assert (dense.turn, dense.interval) == (usual.turn / 2, 30)
+    assert Placement(2.0, 10.0).policy(usual, 25).interval == 40
+    assert Placement(1.0, 2.0).policy(KeyPolicy(), 25).interval == 50
+    assert {rung.placement for rung in LADDER} <= set(range(len(PLACEMENTS)))
 
 
 @pytest.mark.parametrize("quality", [-1, 10, 2.5, "5", True, None])
@@ -47,39 +75,41 @@ def test_a_count_above_what_the_model_has_means_all() -> None:
     assert CodingPoint(30, 27, 27).carried(8) == 8
 
 
-LEAST = cost(QUALITIES[0])
-MOST = cost(CodingPoint(8, 14, 14, 18))
+LEAST, MOST = cost(LADDER[0]), cost(LADDER[-1])
 
 
-@given(st.floats(LEAST, MOST))
-def test_a_budget_is_kept_and_nearly_used_up(budget: float) -> None:
+@given(st.floats(LEAST, 2 * MOST))
+def test_a_budget_is_kept_and_no_rung_that_fits_is_better(budget: float) -> None:
     found = solve(budget, cost, expression_count=COEFFICIENTS)
-    assert found.fits and found.size == cost(found.point)
-    assert 0.9 * budget <= found.size <= budget
+    assert found.fits and found.size == cost(found.rung) <= budget
+    assert found.size >= max(cost(rung) for rung in LADDER if cost(rung) <= budget)
 
 
-@given(st.floats(LEAST, MOST), st.floats(1.02, 3))
-def test_more_budget_is_never_worse(budget: float, factor: float) -> None:
-    small, large = (solve(b, cost, expression_count=COEFFICIENTS) for b in (budget, budget * factor))
-    assert large.size >= small.size
+def test_the_way_between_two_rungs_is_used() -> None:
+    low, high = LADDER[3], LADDER[4]
+    budget = (cost(low) + cost(high)) / 2
+    assert cost(low) < solve(budget, cost, expression_count=COEFFICIENTS).size <= budget
+    assert between_rungs(low, high, 0.0, COEFFICIENTS).point.key_qp == low.point.key_qp
+    assert between_rungs(low, high, 1.0, COEFFICIENTS).point.key_qp == high.point.key_qp
 
 
 def test_below_what_is_possible_the_least_is_taken_and_said() -> None:
     found = solve(LEAST - 1, cost, expression_count=COEFFICIENTS)
-    assert not found.fits and found.size == LEAST and found.point.key_qp == QUALITIES[0].key_qp
+    assert not found.fits and found.size == LEAST and found.rung == LADDER[0]
 
 
-def test_an_endless_budget_gives_the_finest_point() -> None:
+def test_an_endless_budget_gives_the_highest_rung() -> None:
     found = solve(1e12, cost, expression_count=COEFFICIENTS)
     assert found.fits and found.size == MOST
 
 
-def test_few_points_are_tried() -> None:
-    tried: list[CodingPoint] = []
+@given(st.floats(1, 2 * MOST))
+def test_few_rungs_are_tried(budget: float) -> None:
+    tried: list[Rung] = []
 
-    def watched(point: CodingPoint) -> int:
-        tried.append(point)
-        return cost(point)
+    def watched(rung: Rung) -> int:
+        tried.append(rung)
+        return cost(rung)
 
-    solve(1500, watched, expression_count=COEFFICIENTS)
-    assert len(tried) < 40
+    solve(budget, watched, expression_count=COEFFICIENTS)
+    assert len(tried) <= 8
