@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from benchmarks.clips import Clip, read_clip, write_lossless
-from nvc.cli.call import main
+from nvc.cli.call import _parser, main
 from nvc.demo import make_clip
 
 
@@ -69,3 +70,15 @@ def test_a_missing_file_and_an_unknown_output_are_said(tmp_path: Path, clip_file
     assert main([str(clip_file), "--model", "tiny-64", "-o", str(tmp_path / "x.y4m")]) == 2
     assert main([str(clip_file), "--model", "tiny-64", "--loss", "100"]) == 2
     assert "loss" in capsys.readouterr().err
+
+
+def test_every_option_has_its_line_and_example_in_the_reference() -> None:
+    reference = (Path(__file__).parent.parent / "docs" / "calls.md").read_text()
+    rows = [line for line in reference.splitlines() if line.startswith("| `-")]
+    options = [action.option_strings[-1] for action in _parser()._actions if action.option_strings]
+    for option in set(options) - {"--help", "--version"}:
+        (row,) = [row for row in rows if f"`{option}`" in row.split("|")[1]]
+        assert "`nvc-call " in row and (
+            option in row.split("|")[3] or row.split("|")[1].split("`")[1] in row.split("|")[3]
+        )
+    assert len(rows) == len(set(options)) - 2
