@@ -28,9 +28,9 @@ MOST_ROWS = 150  # of the copy: a figure is no wider than that
 _POSITION = ("step", "seconds", "side")
 _NOT_LOSSES = {*_POSITION, "learning_rate", "norm", "draw_s", "step_s", "total"}
 _PANELS: dict[str, tuple[str, ...]] = {
-    "losses on pictures": ("pixel", "perceptual", "copied"),
-    "losses on motion": ("keypoint", "steady", "canonical", "position"),
-    "adversarial losses": ("adversarial", "matching", "feature_matching", "critic"),
+    "losses on pictures, as weighted": ("pixel", "perceptual", "copied"),
+    "losses on motion, as weighted": ("keypoint", "steady", "canonical", "position"),
+    "adversarial losses, as weighted": ("adversarial", "matching", "feature_matching", "critic"),
 }
 _VALIDATION: dict[str, tuple[str, ...]] = {
     "validation: PSNR, dB": ("val_labels_psnr", "val_codec_psnr"),
