@@ -134,7 +134,7 @@ class _Graph:
                 step(self._inputs, self._motions)
         torch.cuda.current_stream().wait_stream(stream)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
+        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
             self._drawn = step(self._inputs, self._motions)
         self._held: list[Lane | None] = [None] * size
         self._landing = torch.empty(self._drawn.shape, dtype=torch.uint8, pin_memory=True)

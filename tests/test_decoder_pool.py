@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import torch
 
+from nvc import cuda_drawing
 from nvc.cuda_drawing import BATCHES, BatchDrawer
 from nvc.decoder import Decoder
 from nvc.decoder_pool import DecoderPool
@@ -122,6 +125,57 @@ def test_half_precision_keeps_what_is_copied(face_clip: np.ndarray) -> None:
             source = drawer.prepare(picture, model.mean_keypoints, still)
             drawn.append(next(iter(drawer.draw(source, HeadMotion.from_vector(motion)))).astype(float))
     assert 45 < 10 * np.log10(255**2 / np.mean((drawn[0] - drawn[1]) ** 2)) < 200
+
+
+class FakeGraphs:
+    """Stands in for torch where there is no GPU: a graph does what was captured anew when it is replayed."""
+
+    def __init__(self) -> None:
+        stream = Mock()
+        self.cuda = Mock(Stream=lambda: stream, current_stream=lambda: stream, stream=lambda s: nullcontext())
+        self.cuda.CUDAGraph, self.cuda.graph = Mock, self._capture
+        self.replays = 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(torch, name)
+
+    def empty(self, *size: object, pin_memory: bool = False, **how: object) -> torch.Tensor:
+        return torch.empty(*size, **how)  # type: ignore[call-overload]
+
+    @contextmanager
+    def _capture(self, graph: Mock, **how: object) -> Iterator[None]:
+        def replay() -> None:
+            self.replays += 1
+            made = next(g for g in self.made if g._graph is graph)
+            made._drawn.copy_(self.step(made._inputs, made._motions))
+
+        graph.replay = replay
+        yield
+
+
+def test_what_a_graph_holds_follows_its_streams(
+    model: Model, small_clip: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = FakeGraphs()
+    monkeypatch.setattr(cuda_drawing, "torch", fake)
+    drawer = BatchDrawer(model, CPU)
+    drawer._capture = True
+    fake.step = drawer._step  # type: ignore[attr-defined]
+    fake.made = []  # type: ignore[attr-defined]
+    real = cuda_drawing._Graph.__init__
+
+    def noted(self: object, *arguments: object) -> None:
+        fake.made.append(self)  # type: ignore[attr-defined]
+        real(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(cuda_drawing._Graph, "__init__", noted)
+    plain = PlainDrawer(model, CPU)
+    for counts in ([3, 1], [1, 2], [1, 1], [1, 1]):
+        got, wanted = (batch_drawn(d, model, small_clip, counts) for d in (drawer, plain))
+        for a, b in zip(got, wanted, strict=True):
+            error = np.mean((a.astype(float) - b.astype(float)) ** 2)
+            assert error == 0 or 10 * np.log10(255**2 / error) > 60
+    assert set(drawer._graphs) == {4, 2} and fake.replays == 4
 
 
 @pytest.mark.needs_cuda
