@@ -1,14 +1,19 @@
 """The motion benchmark: labels become motion and back, rows meet the error asked for, other coders are comparable."""
 
 import json
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from benchmarks import motion_coding, motion_variants
+from benchmarks import motion_coding, motion_rendered, motion_variants
+from benchmarks.clips import Clip
 from benchmarks.motion_coders import AS_IT_IS, CODERS, ideal_bytes
 from benchmarks.motion_coding import Mode, OutOfReach, at_error, choose, code_clip, make_key
 from benchmarks.motion_labels import load_clips, load_mesh, project, sensitivity
+from bitstream import parse_units
+from bitstream.stream import StreamDecoder
+from nvc.models import zoo
 
 POINTS = 478
 GROUPS = Mode(name="groups", frames_per_unit=8, look_ahead=None, guess=0.05, expression_count=3)
@@ -94,3 +99,18 @@ def test_the_command_goes_on_where_it_was_stopped(data, tmp_path, monkeypatch, c
     assert len(report["variants"]) == 3 + 3 * len(CODERS)
     assert "groups" in capsys.readouterr().out
     assert motion_coding.main(command) == 0 and capsys.readouterr().out == ""
+
+
+def test_coding_for_pictures_covers_every_frame_and_choosing_saves_bytes(small_clip):
+    tiny = zoo.load("tiny-64")
+    clip = Clip("clip", small_clip, Fraction(25))
+    seen = motion_rendered.see(tiny, clip)
+    assert seen[0].shape == (12, 15) and seen[1].shape == (8, 3)
+    sizes = []
+    for setting in motion_rendered.SETTINGS[:2]:
+        units = motion_rendered.code(tiny, clip, seen, setting, 40)
+        decoder = StreamDecoder()
+        frames = [frame for data in units for unit in parse_units(data) for frame in decoder.decode(unit)]
+        assert len(frames) == 12
+        sizes.append(sum(map(len, units)))
+    assert sizes[1] < sizes[0]
