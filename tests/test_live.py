@@ -252,6 +252,19 @@ def test_a_receiver_that_cannot_keep_up_leaves_frames_out(clip: list[np.ndarray]
     assert not any(s.concealed for s in shown)
 
 
+def test_an_end_that_comes_late_is_an_end(clip: list[np.ndarray]) -> None:
+    sender = Sender(side=64, frame_rate=RATE, model=zoo_tiny(), rng=random.Random(0), device="cpu")
+    receiver = Receiver(model=zoo_tiny(), retransmission=False, delay=0.1, device="cpu")
+    for index, frame in enumerate(clip[:8]):
+        for datagram in sender.frame(frame):
+            receiver.receive(datagram, index / 25)
+    receiver.poll(0.7)
+    assert not receiver.ended
+    for datagram in sender.finish():
+        receiver.receive(datagram, 0.7)
+    assert receiver.ended and not receiver.poll(2.0)
+
+
 def test_after_a_stall_the_delay_comes_down_again(clip: list[np.ndarray]) -> None:
     sender = Sender(side=64, frame_rate=RATE, model=zoo_tiny(), rng=random.Random(0), device="cpu")
     receiver = Receiver(model=zoo_tiny(), retransmission=False, delay=0.1, device="cpu")

@@ -89,9 +89,12 @@ def _call(options: argparse.Namespace) -> None:
 
 
 def _call_oneself(options: argparse.Namespace, sender: Sender, frames: Iterator[Frame], rate: float) -> None:
+    import torch
+
     from nvc.live.call import call_oneself
     from nvc.live.link import LossyLink
 
+    torch.set_num_threads(max(1, torch.get_num_threads() // 2))  # both ends work at the same time
     with ExitStack() as stack:
         screen = stack.enter_context(_screen(options))
         here, there = _links(options, stack)

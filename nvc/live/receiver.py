@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from bitstream import BitstreamError, Resync, make_unit
+from bitstream import BitstreamError, End, Resync, make_unit
 from nvc.decoder import Decoder
 from nvc.live import rtp
 from nvc.live.jitter import JitterBuffer
@@ -20,6 +21,7 @@ _TOO_LATE = 10  # packets in a row after their time, then frames are shown later
 _WINDOW = 50  # packets that must all be early, by more than _WORTHWHILE seconds, before frames are shown earlier
 _WORTHWHILE = 0.06
 _BEHIND = 0.5  # seconds by which showing may be late before frames are left out
+_END = make_unit(End()).to_bytes()[:1]  # how a packet begins that says that the call is over
 _PAST = 64  # frames after their time for which a key frame may still come
 
 
@@ -200,6 +202,10 @@ class Receiver:
 
     def _late(self, packet: rtp.Packet, now: float) -> None:
         """A packet whose frame has been shown: worth something only if it completes a key frame."""
+        if packet.begins and packet.data[:1] == _END:
+            with suppress(BitstreamError):
+                self.decoder.decode(packet.data)
+            return
         index = self._index_of(packet.timestamp)
         self._late_run += 1
         if self._late_run >= _TOO_LATE:  # not jitter: the path has become longer, or the sender is slow
