@@ -41,7 +41,9 @@ def equal_qualities(table: Table, *, points: Sequence[str] = ()) -> list[EqualQu
 def headline(table: Table) -> list[EqualQuality]:
     """Equal qualities at 2, 3 and 4 kbit/s in the three qualities that matter."""
     own = [point.point for point in table.of(OWN)]
-    points = [point for point in own if point in POINTS] or own
+    # A rate at another preset ("3k-fast") stands in for one that was not measured at the usual one.
+    wanted = [rate if rate in own else next((p for p in own if p.startswith(f"{rate}-")), None) for rate in POINTS]
+    points = [point for point in wanted if point is not None] or own
     return [item for item in equal_qualities(table, points=points) if item.metric in QUALITIES]
 
 

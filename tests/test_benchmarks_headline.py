@@ -27,6 +27,12 @@ def test_the_headline_is_about_its_rates_alone():
     assert sorted(item.anchor for item in items) == ["av1", "x264"]
 
 
+def test_a_rate_at_another_preset_stands_in_for_one_that_is_missing():
+    renamed = [r | {"point": r["point"].replace("2k", "2k-fast")} for r in RESULTS]
+    assert {item.point for item in headline(tabulate(renamed))} == {"2k-fast"}
+    assert {item.point for item in headline(tabulate(RESULTS + renamed))} == {"2k"}
+
+
 def test_the_cheapest_codec_may_be_known_by_its_bound_alone():
     (best,) = cheapest(headline(tabulate(RESULTS))).values()
     assert best.anchor == "av1" and as_text(best) == "<7.0 (<3.5x)"
