@@ -9,7 +9,7 @@ import argparse
 import json
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from nvc.live.simulation import simulate
 from nvc.models import zoo
 from nvc.models.interface import CodecModel
 
+Save = Callable[[dict[str, Any]], None]
+
 LOSSES = (0.0, 0.01, 0.05, 0.1, 0.2)
 BURST = 3.0
 JITTER = 0.02
@@ -34,8 +36,9 @@ def one_call(clip: Clip, model: CodecModel, *, loss: float, retransmission: bool
     """One call of a clip: quality of what is shown at its time, rate, and outages."""
     rate, side = float(clip.frame_rate), clip.frames.shape[-1]
     conditions = Conditions(loss=loss, burst=BURST, jitter=JITTER, reorder=REORDER)
-    there, back = Network(conditions, seed), Network(conditions, seed + 1)
-    sender = Sender(side=side, frame_rate=clip.frame_rate, model=model, rng=random.Random(seed), device="cpu")
+    rng = random.Random(f"{clip.name} {loss} {seed}")  # another network for each clip, the same with and without
+    there, back = Network(conditions, rng.getrandbits(30)), Network(conditions, rng.getrandbits(30))
+    sender = Sender(side=side, frame_rate=clip.frame_rate, model=model, rng=rng, device="cpu")
     receiver = Receiver(model=model, retransmission=retransmission, device="cpu")
     call = simulate(list(clip.frames), sender, receiver, there=there, back=back, frame_rate=rate)
     quality = [_psnr(shown.picture, clip.frames[shown.index]) for shown in call.shown if shown.index < len(clip.frames)]
@@ -58,26 +61,42 @@ def one_call(clip: Clip, model: CodecModel, *, loss: float, retransmission: bool
     }
 
 
-def measure(clips: Sequence[Path], *, frames: int, model: str, seeds: Sequence[int]) -> dict[str, Any]:
-    """All calls, one after another."""
+def measure(
+    clips: Sequence[Path], *, frames: int, model: str, seeds: Sequence[int], done: dict[str, Any], save: Save
+) -> dict[str, Any]:
+    """All calls, one after another; what there is so far is saved after each, and not done again."""
     loaded = zoo.load(model)
-    rows = []
-    for path in clips:
-        clip = read_clip(path, limit=frames)
-        for loss in LOSSES:
-            for retransmission in (True, False):
-                for seed in seeds if loss else seeds[:1]:
-                    rows.append(one_call(clip, loaded, loss=loss, retransmission=retransmission, seed=seed))
-                    print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
-    network = {"burst": BURST, "jitter_s": JITTER, "reorder": REORDER, "delay_s": Conditions().delay}
-    return {
-        "network": network,
+    rows: list[dict[str, Any]] = []
+    result = {
+        "network": {"burst": BURST, "jitter_s": JITTER, "reorder": REORDER, "delay_s": Conditions().delay},
         "model": model,
         "model_id": loaded.model_id.hex(),
         "rows": rows,
         "machine": describe_machine(),
         "versions": describe_versions(),
     }
+    for path in clips:
+        clip = read_clip(path, limit=frames)
+        for loss in LOSSES:
+            for retransmission in (True, False):
+                for seed in seeds if loss else seeds[:1]:
+                    known = _known(done, clip, loss, retransmission, seed, loaded.model_id.hex())
+                    rows.append(known or one_call(clip, loaded, loss=loss, retransmission=retransmission, seed=seed))
+                    if known is None:
+                        save(result)
+                        print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
+    return result
+
+
+def _known(
+    done: dict[str, Any], clip: Clip, loss: float, retransmission: bool, seed: int, model_id: str
+) -> dict[str, Any] | None:
+    """The row of a call that an earlier run has made with the same weights."""
+    wanted = (clip.name, loss, retransmission, seed, len(clip.frames))
+    for row in done.get("rows", ()) if done.get("model_id") == model_id else ():
+        if (row["clip"], row["loss"], row["retransmission"], row["seed"], row["frames"]) == wanted:
+            return row
+    return None
 
 
 def means(result: dict[str, Any]) -> list[dict[str, Any]]:
@@ -142,9 +161,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", default="1,2", help="networks, with commas (default: 1,2)")
     options = parser.parse_args(arguments)
     seeds = [int(seed) for seed in options.seeds.split(",")]
-    result = measure(options.clips, frames=options.frames, model=options.model, seeds=seeds)
     options.output.mkdir(parents=True, exist_ok=True)
-    (options.output / "loss.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    file = options.output / "loss.json"
+    done = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+
+    def save(result: dict[str, Any]) -> None:
+        file.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+    result = measure(options.clips, frames=options.frames, model=options.model, seeds=seeds, done=done, save=save)
+    save(result)
     draw(result, options.output / "loss.png")
     print(as_text(result))
     return 0

@@ -29,6 +29,9 @@ def test_every_loss_is_measured_with_and_without_retransmission(
         (0.2, False, 1),
         (0.2, False, 2),
     ]
+    monkeypatch.setattr(loss, "one_call", lambda *a, **k: pytest.fail("has been measured"))
+    assert loss.main([str(clip), "-o", str(tmp_path), "--model", "tiny-64", "--seeds", "1,2"]) == 0
+    assert json.loads((tmp_path / "loss.json").read_text())["rows"] == result["rows"]
     calm = result["rows"][0]
     assert calm["shown"] == calm["frames"] == 25 and calm["concealed"] == 0
     assert any(row["lost_datagrams"] for row in result["rows"])
