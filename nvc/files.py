@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from nvc.encoder import DEFAULT_VBV_MS
 from nvc.expression import ExpressionEdit
 from nvc.file_encoder import CropMode, FileEncoder, RateOptions
 from nvc.judging import Tune
-from nvc.live_file import encode_live
+from nvc.live_file import LiveFileEncoder
 from nvc.models import zoo
 from nvc.models.interface import CodecModel
 from nvc.motion_choice import DEFAULT_RDO
@@ -100,40 +100,23 @@ def encode_file(
     """
     began = time.perf_counter()
     reader = VideoReader(source)
+    common: dict[str, Any] = {
+        "bitrate": bitrate,
+        "quality": quality,
+        "keyint": keyint,
+        "model": model,
+        "device": device,
+        "error_resilient": error_resilient,
+        "synthetic": synthetic or reader.synthetic,
+        "motion_rdo": motion_rdo,
+        "progress": progress,
+    }
     with _binary_output(target, force=force) as file:
         if live:
-            return encode_live(
-                reader,
-                file,
-                square=_fixed_square(crop),
-                bitrate=bitrate,
-                quality=quality,
-                vbv_ms=vbv_ms,
-                keyint=keyint,
-                model=model,
-                device=device,
-                audio=audio,
-                error_resilient=error_resilient,
-                synthetic=synthetic or reader.synthetic,
-                motion_rdo=motion_rdo,
-                progress=progress,
-                began=began,
-            )
-        encoder = FileEncoder(
-            reader,
-            bitrate=bitrate,
-            quality=quality,
-            crop=crop,
-            keyint=keyint,
-            model=model,
-            device=device,
-            error_resilient=error_resilient,
-            synthetic=synthetic or reader.synthetic,
-            motion_rdo=motion_rdo,
-            sources=sources,
-            options=RateOptions(tune=Tune(tune), preset=Preset(preset), min_quality=min_quality),
-            progress=progress,
-        )
+            one_pass = LiveFileEncoder(reader, square=_fixed_square(crop), vbv_ms=vbv_ms, **common)
+            return one_pass.write(file, audio=audio, began=began)
+        options = RateOptions(tune=Tune(tune), preset=Preset(preset), min_quality=min_quality)
+        encoder = FileEncoder(reader, crop=crop, sources=sources, options=options, **common)
         return encoder.write(file, audio=audio, began=began)
 
 
