@@ -15,15 +15,15 @@ import json
 import math
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
-import nvc
 from benchmarks import anchors
 from benchmarks.anchors import ANCHORS
 from benchmarks.clips import Clip, write_lossless
@@ -31,13 +31,19 @@ from benchmarks.machine import describe_machine, describe_versions
 from benchmarks.rd import write_json
 from bitstream.stream import Frame as CodedFrame
 from bitstream.stream import FrameKind, StreamDecoder
+from nvc.analysis import FramePlan
 from nvc.crop import Square
 from nvc.decoder import Decoder
+from nvc.file_encoder import FileEncoder, RateOptions
+from nvc.film import Film
 from nvc.inference import load_model
+from nvc.judging import Tune
 from nvc.metrics.backbones import SqueezeNet10, load_tensors
 from nvc.metrics.perceptual import perceptual
 from nvc.models import zoo
+from nvc.motion_choice import DEFAULT_RDO
 from nvc.nvc_file import NvcFile
+from nvc.picture_coder import Preset
 from nvc.renderer import Picture
 from nvc.video import VideoReader
 
@@ -59,6 +65,20 @@ class SampledDecoder(Decoder):
         side = 16 if self.sequence is None else self.sequence.side
         black = np.zeros((3, side, side), np.uint8)
         return [drawn.get(frame.presentation_index, black) for frame in run]
+
+
+class SharedAnalysis(FileEncoder):
+    """Analyses a file once for all rates, which changes nothing but the time."""
+
+    known: ClassVar[dict[str, tuple[Film, list[FramePlan]]]] = {}
+
+    def _analyse(self) -> list[FramePlan]:
+        name = str(self._reader._path)
+        if name not in self.known:
+            plans = super()._analyse()
+            self.known[name] = self._film, plans
+        self._film, plans = self.known[name]
+        return plans
 
 
 @dataclass(frozen=True)
@@ -125,18 +145,23 @@ def code_nvc(
     info = VideoReader(source).info
     crop = "none" if info.width == info.height else "auto"
     target = folder / "coded.nvc"
-    report = nvc.encode_file(
-        source,
-        target,
+    encoder = SharedAnalysis(
+        VideoReader(source),
         bitrate=1000 * kbps,
+        quality=None,
         crop=crop,
-        audio=False,
-        tune=options.tune,
-        preset=options.preset,
+        keyint=None,
         model=options.model or zoo.DEFAULT_MODEL,
         device="cpu",
-        force=True,
+        error_resilient=False,
+        synthetic=False,
+        motion_rdo=DEFAULT_RDO,
+        sources=1,
+        options=RateOptions(tune=Tune(options.tune), preset=Preset(options.preset)),
+        progress=lambda stage, done, total: None,
     )
+    with open(target, "wb") as file:
+        report = encoder.write(file, audio=False, began=time.perf_counter())
     wanted = list(range(options.step // 2, report.frames, options.step))
     decoder = SampledDecoder(model=options.model, device="cpu")
     decoder.wanted = frozenset(wanted)

@@ -19,7 +19,7 @@ from nvc.rate import Rung
 from nvc.roads import Part
 from nvc.unit_coder import KeyInput, StreamFacts, UnitCoder
 
-_MOST_FINER = 6  # QP by which key pictures may be finer than the ladder says
+_MOST_FINER = 16  # QP by which key pictures may be finer than the ladder says, where nothing else takes the bytes
 
 KeyQps = dict[int, int]
 """QP of key pictures by the index of the frame."""

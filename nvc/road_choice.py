@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from nvc.conventional_road import ConventionalRoad, Fit
 from nvc.film import Film
 from nvc.judging import Judge, Tune
+from nvc.keyframe import MAX_QP
 from nvc.network_road import KeyQps, NetworkRoad
 from nvc.picture_coder import PicturePoint, Preset
 from nvc.rate import LADDER, Rung, solve
@@ -27,6 +28,7 @@ _ALWAYS_PICTURES = {Tune.PERCEPTUAL: 45_000.0, Tune.PSNR: 20_000.0}  # and above
 _TABLE = {Tune.PERCEPTUAL: 20_000.0, Tune.PSNR: 6_000.0}  # where it usually changes, for those who do not look
 _POOR = {Tune.PERCEPTUAL: 60.0, Tune.PSNR: 20.0}  # scores below which something is wrong with the network's frames
 _SEQUENCE_BYTES = 60  # of a SEQUENCE unit, at most, which the network's bytes hold already
+_COARSER_KEYS = 6  # QP by which key pictures may be coarser than the ladder says, where there are more of them
 _PICTURES_WEIGHT = 3.0  # bytes for a second without a face, against one with it
 
 
@@ -148,10 +150,24 @@ class RoadChooser:
         found = solve(budget - picture_bytes, lambda r: self._network_bytes(faces, r), expression_count=self._count)
         if others and found.size < 0.97 * (budget - picture_bytes):  # what the network cannot use
             fit = self._fit(others, budget - found.size) or fit
-        left = budget - (0 if fit is None else fit.size) - self._network.motion_bytes(faces, found.rung)
-        key_qps, _ = self._network.key_qps(faces, found.rung, left) if found.fits else ({}, 0)
         points = {part: fit.point for part in others} if fit is not None else {}
-        return Choice(roads, found.rung, key_qps, points, found.fits)
+        if not found.fits:
+            return Choice(roads, found.rung, {}, points, reached=False)
+        left = budget - (0 if fit is None else fit.size)
+        rung = self._with_more_keys(faces, found.rung, left)
+        key_qps, _ = self._network.key_qps(faces, rung, left - self._network.motion_bytes(faces, rung))
+        return Choice(roads, rung, key_qps, points)
+
+    def _with_more_keys(self, faces: list[Part], rung: Rung, budget: float) -> Rung:
+        """The rung with the next placement up the ladder, if coarser key pictures make room: more of them show more."""
+        above = [r for r in LADDER if r.point.key_qp <= rung.point.key_qp and r.placement != rung.placement]
+        for candidate in above[:1]:
+            denser = Rung(replace(rung.point, key_qp=candidate.point.key_qp), candidate.placement, rung.crf)
+            coarsest = min(MAX_QP, candidate.point.key_qp + _COARSER_KEYS)
+            pictures = self._network.picture_bytes(faces, denser.placement, coarsest)
+            if pictures + self._network.motion_bytes(faces, denser) <= budget:
+                return denser
+        return rung
 
     def _all_pictures(self, roads: tuple[Road, ...], parts: list[Part], budget: float) -> Choice:
         fit = self._conventional.fit(parts, budget - _SEQUENCE_BYTES, self._score)
