@@ -67,6 +67,7 @@ def test_options_that_make_no_sense_are_usage_errors(arguments: list[str]) -> No
 def test_a_missing_file_and_an_unknown_output_are_said(tmp_path: Path, clip_file: Path, capsys) -> None:
     assert main([str(tmp_path / "none.mp4"), "--model", "tiny-64"]) == 1
     assert main([str(clip_file), "--model", "tiny-64", "-o", str(tmp_path / "x.y4m")]) == 2
+    assert main(["/dev/video99", "--model", "tiny-64"]) == 1
     assert main([str(clip_file), "--model", "tiny-64", "--loss", "100"]) == 2
     assert "loss" in capsys.readouterr().err
 
