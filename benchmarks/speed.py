@@ -208,7 +208,7 @@ def as_text(result: dict[str, Any]) -> str:
     """Tables for a terminal: totals, then nvc's stages in milliseconds a frame."""
     rows = result["rows"]
     stages = list(dict.fromkeys(name for row in rows for name in row if name.endswith(_STAGE)))
-    lines = [f"{'':<28}" + "".join(f"{name:>17}" for name in _COLUMNS)]
+    lines = [f"{'':<28}" + "".join(f"{name:>19}" for name in _COLUMNS)]
     lines += [_head(row) + "".join(_cell(row, name) for name in _COLUMNS) for row in rows]
     own = [row for row in rows if any(name in row for name in stages)]
     if own:
@@ -222,7 +222,7 @@ def _head(row: dict[str, Any]) -> str:
     return f"{name:<28}"
 
 
-def _cell(row: dict[str, Any], name: str, width: int = 17) -> str:
+def _cell(row: dict[str, Any], name: str, width: int = 19) -> str:
     return f"{row[name]:>{width}.2f}" if name in row else f"{'-':>{width}}"
 
 
