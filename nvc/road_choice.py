@@ -29,6 +29,8 @@ _TABLE = {Tune.PERCEPTUAL: 20_000.0, Tune.PSNR: 6_000.0}  # where it usually cha
 _POOR = {Tune.PERCEPTUAL: 60.0, Tune.PSNR: 20.0}  # scores below which something is wrong with the network's frames
 _SEQUENCE_BYTES = 60  # of a SEQUENCE unit, at most, which the network's bytes hold already
 _COARSER_KEYS = 6  # QP by which key pictures may be coarser than the ladder says, where there are more of them
+_FILLING = ((0, 0), (0, 1), (1, 0), (-1, 0), (0, -1), (1, 1))  # finer by so many steps: pose, expression
+_FULL = 0.98  # of a budget is as good as all of it
 _PICTURES_WEIGHT = 3.0  # bytes for a second without a face, against one with it
 
 
@@ -154,9 +156,26 @@ class RoadChooser:
         if not found.fits:
             return Choice(roads, found.rung, {}, points, reached=False)
         left = budget - (0 if fit is None else fit.size)
-        rung = self._with_more_keys(faces, found.rung, left)
-        key_qps, _ = self._network.key_qps(faces, rung, left - self._network.motion_bytes(faces, rung))
+        rung, key_qps = self._filled(faces, self._with_more_keys(faces, found.rung, left), left)
         return Choice(roads, rung, key_qps, points)
+
+    def _filled(self, faces: list[Part], rung: Rung, budget: float) -> tuple[Rung, KeyQps]:
+        """The rung and the QPs of key pictures that use a budget up; where QPs are too coarse a knob, quantisers help."""
+        best: tuple[int, Rung, KeyQps] | None = None
+        for pose, expression in _FILLING:
+            point = rung.point
+            finer = {
+                "pose_quantiser": min(63, max(0, point.pose_quantiser - pose)),
+                "expression_quantiser": min(63, max(0, point.expression_quantiser - expression)),
+            }
+            tried = replace(rung, point=replace(point, **finer))
+            motion = self._network.motion_bytes(faces, tried)
+            key_qps, size = self._network.key_qps(faces, tried, budget - motion)
+            if motion + size <= budget and (best is None or motion + size > best[0]):
+                best = motion + size, tried, key_qps
+            if best is not None and best[0] >= _FULL * budget:
+                break
+        return (rung, {}) if best is None else best[1:]
 
     def _with_more_keys(self, faces: list[Part], rung: Rung, budget: float) -> Rung:
         """The rung with the next placement up the ladder, if coarser key pictures make room: more of them show more."""
