@@ -163,18 +163,21 @@ class MotionRefiner:
         points = keypoints(canonical, HeadMotion.from_vector(estimated), self._model.expression_basis)
         attention = attention_map(points, self._attended, wanted.shape[-1], gain=_FACE_GAIN)
         found = self._begin.expand(len(wanted), -1).clone().requires_grad_()
+        best, least = found.detach().clone(), torch.full((len(wanted),), torch.inf, device=self._device)
         optimiser = torch.optim.Adam([found], lr=self.effort.step, betas=_MOMENTS)
         for _ in range(self.effort.iterations):
             motion = HeadMotion.from_vector(estimated + found * self._units)
             with self._precision():
                 drawn = self._model.render(features, canonical, head, motion)
             error = drawn.float() - wanted
-            loss = (attention * (error.abs() + _SQUARED * error.square())).mean((1, 2, 3)).sum()
-            (found.grad,) = torch.autograd.grad(loss, [found])
+            loss = (attention * (error.abs() + _SQUARED * error.square())).mean((1, 2, 3))
+            better = loss.detach() < least  # the steps are of one length wherever they lead: some lead away
+            best[better], least[better] = found.detach()[better], loss.detach()[better]
+            (found.grad,) = torch.autograd.grad(loss.sum(), [found])
             torch.nan_to_num_(found.grad)
             optimiser.step()
             optimiser.param_groups[0]["lr"] *= self.effort.decay
-        return found.detach()
+        return best
 
     def _precision(self) -> AbstractContextManager[Any]:
         rounded = self._device.type != "cpu" or has_fast_bfloat16()
