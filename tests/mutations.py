@@ -26,7 +26,7 @@ MEMORY = 1 << 30  # bytes of address space
 HEADER_BYTES = 64  # of a payload, that count as its header
 LONG = 8192  # bytes from which on a vector is only sampled, even with --all
 HEAVY = 1500  # motion integers likewise
-SAMPLE = 500  # of each kind of damage to such a vector
+SAMPLE = 500  # of each kind of damage to such a vector, if nothing else is asked for
 
 
 def split(data: bytes) -> tuple[bytes, list[bytes]]:
@@ -124,8 +124,11 @@ def sample(found: list[tuple[str, bytes]], count: int, seed: str) -> list[tuple[
     return [item for items in kinds.values() for item in chooser.sample(items, min(count, len(items)))]
 
 
-def work(names: list[str], count: int | None) -> None:
-    """In the subprocess: try everything, print one JSON line a vector."""
+def work(names: list[str], count: int | None, sampled: int = SAMPLE) -> None:
+    """In the subprocess: try everything, print one JSON line a vector.
+
+    ``count``: of each kind of damage, None for all, but ``sampled`` where a vector is long or heavy.
+    """
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     paths = sorted(FOLDER.glob("*/*.nvc"))
     for name in names:
@@ -135,9 +138,10 @@ def work(names: list[str], count: int | None) -> None:
         if len(data) < LONG:
             found = list(mutations(data, [other for other in others if len(other) < LONG]))
         else:
-            found = [("truncate", data[:size]) for size in chooser.sample(range(len(data)), SAMPLE)]
-        most = SAMPLE if count is None and heavy(data) else count
+            found = [("truncate", data[:size]) for size in chooser.sample(range(len(data)), sampled)]
+        most = sampled if count is None and heavy(data) else count
         chosen = found if most is None else sample(found, most, name)
+        complete = len(chosen) == len(found) and len(data) < LONG
         counts, findings, start = Counter(), [], time.perf_counter()
         for kind, damaged in chosen:
             try:
@@ -147,19 +151,21 @@ def work(names: list[str], count: int | None) -> None:
                 if isinstance(error, KeyboardInterrupt):
                     raise
         seconds = round(time.perf_counter() - start, 3)
-        print(json.dumps({"name": name, "counts": counts, "findings": findings, "seconds": seconds}), flush=True)
+        result = {"name": name, "complete": complete, "counts": counts, "findings": findings, "seconds": seconds}
+        print(json.dumps(result), flush=True)
 
 
-def run(names: list[str], *, count: int | None, seconds: float) -> list[dict]:
+def run(names: list[str], *, count: int | None, seconds: float, sampled: int = SAMPLE) -> list[dict]:
     """Results of a limited subprocess, one a vector. Raises CalledProcessError or TimeoutExpired if it does not end."""
-    command = [sys.executable, __file__, "--work", *names, "--count", "0" if count is None else str(count)]
+    numbers = ["--count", "0" if count is None else str(count), "--sampled", str(sampled)]
+    command = [sys.executable, __file__, "--work", *names, *numbers]
     environment = {"PYTHONPATH": str(HERE.parent), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds, env=environment)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def summary(results: list[dict]) -> dict:
-    """Counts over all vectors: tried by kind, what came out, and the findings."""
+    """Counts over all vectors: how many got all damage and not a sample, tried by kind, what came out, findings."""
     kinds, outcomes = Counter(), Counter()
     for result in results:
         for name, number in result["counts"].items():
@@ -168,7 +174,9 @@ def summary(results: list[dict]) -> dict:
             outcomes[said] += number
     findings = [f"{result['name']}: {finding}" for result in results for finding in result["findings"]]
     total = sum(kinds.values()) + len(findings)
-    return {"vectors": len(results), "mutations": total, "by_kind": kinds, "outcomes": outcomes, "findings": findings}
+    whole = sum(result["complete"] for result in results)
+    found = {"vectors": len(results), "complete_vectors": whole, "mutations": total, "findings": findings}
+    return {**found, "by_kind": kinds, "outcomes": outcomes}
 
 
 def record(path: Path, name: str, found: dict) -> None:
@@ -182,13 +190,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--all", action="store_true", help="everything, not a sample")
     parser.add_argument("--count", type=int, default=3, help="of each kind a vector (default 3)")
+    parser.add_argument("--sampled", type=int, default=SAMPLE, help="of each kind for long vectors with --all (500)")
     parser.add_argument("--seconds", type=float, default=14400, help="for one vector with --all")
     parser.add_argument("--resume", type=Path, help="a file that keeps the result of every vector, for going on later")
     parser.add_argument("--record", type=Path, help="a JSON file in which to keep the counts, under mutations")
     parser.add_argument("--work", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work:
-        work(options.work, options.count or None)
+        work(options.work, options.count or None, options.sampled)
         return
     names = sorted(str(path.relative_to(FOLDER).with_suffix("")) for path in FOLDER.glob("*/*.nvc"))
     lines = options.resume.read_text().splitlines() if options.resume and options.resume.exists() else []
@@ -197,7 +206,8 @@ def main() -> None:
     for name in names:
         if name in done:
             continue
-        results += run([name], count=None if options.all else options.count, seconds=options.seconds)
+        count = None if options.all else options.count
+        results += run([name], count=count, seconds=options.seconds, sampled=options.sampled)
         print(f"{len(results)}/{len(names)} {name} {results[-1]['seconds']} s", file=sys.stderr, flush=True)
         if options.resume:
             with options.resume.open("a") as file:
