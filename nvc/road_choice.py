@@ -160,7 +160,7 @@ class RoadChooser:
         return Choice(roads, rung, key_qps, points)
 
     def _filled(self, faces: list[Part], rung: Rung, budget: float) -> tuple[Rung, KeyQps]:
-        """The rung and the QPs of key pictures that use a budget up; where QPs are too coarse a knob, quantisers help."""
+        """The rung and QPs of key pictures that use a budget up; where QPs are too coarse a knob, quantisers help."""
         best: tuple[int, Rung, KeyQps] | None = None
         for pose, expression in _FILLING:
             point = rung.point

@@ -43,7 +43,7 @@ def test_where_a_frame_comes_from(film: Film) -> None:
     assert film.square(6) == Square(0, 0, 48) and film.square(7) == Square(16, 0, 48)
     assert [film.face(index) for index in (2, 3, 4, 5)] == [True, False, False, True]
     whole = list(film)
-    assert whole[6][2, 2, 0] > 200 and whole[7][2, 2, 0] < 150  # the bright corner is cut off
+    assert whole[6][2, 8, 0] > 200 and whole[7][2, 8, 0] < 150  # the bright corner is cut off
 
 
 def test_where_no_face_was_found_there_is_none(tmp_path: Path) -> None:
