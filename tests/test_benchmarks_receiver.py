@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from benchmarks import expressions, free_view, motion_transfer, several_sources
+from benchmarks import expressions, free_view, motion_transfer, receiver_report, several_sources
 from benchmarks.head_pose import LANDMARKS, angles_of, head_pose, project, rotation_of
 
 
@@ -123,3 +126,16 @@ def test_means_say_whether_the_bar_is_met():
     table = several_sources.summarise(rows)
     assert [point["passes"] for point in table] == [False, True]
     assert table[1]["switch_step_of_original"] is None
+
+
+def test_the_page_says_what_was_measured():
+    page = Path(receiver_report.RESULTS).parent.parent / "docs" / "receiver.md"
+    assert page.read_text(encoding="utf-8") == receiver_report.render()
+
+
+def test_the_page_has_a_section_for_every_result_that_is_there(tmp_path):
+    ways = {"relative": {"pairs": 3, "aed_portrait": 0.25, "aed_driver": 0.8, "motion": 0.7, "mouth": None}}
+    (tmp_path / "motion_transfer.json").write_text(json.dumps({"ways": ways}))
+    page = receiver_report.render(tmp_path)
+    assert "## Motion transfer" in page and "| relative | 0.250 | 0.800 | 0.700 | – |" in page
+    assert "## Free view" not in page
