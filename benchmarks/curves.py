@@ -64,11 +64,12 @@ def draw_clips(table: Table, results: Sequence[dict[str, Any]], path: str | Path
 
 def _draw_metric(axes: Axes, table: Table, results: Sequence[dict[str, Any]], metric: Metric) -> None:
     _draw_codecs(axes, table, metric, table.codecs())
-    for clip in table.clips:
+    for number, clip in enumerate(table.clips):
         own = [r for r in results if r["status"] == "ok" and r["codec"] == "nvc" and r["clip"] == clip]
         own = sorted((r for r in own if r["quality"].get(metric.name) is not None), key=lambda r: r["kbps"])
         values = [r["quality"][metric.name] for r in own]
-        axes.plot([r["kbps"] for r in own], values, color=_NVC_COLOUR, linewidth=0.5, alpha=0.35, marker=".")
+        label = "nvc, single clips" if number == 0 and values else None
+        axes.plot([r["kbps"] for r in own], values, color=_NVC_COLOUR, lw=0.5, alpha=0.35, marker=".", label=label)
     _scale(axes)
     axes.set_xlabel("kbit/s")
     axes.set_title(f"{metric.label} ({'higher' if metric.higher_is_better else 'lower'} is better)", fontsize=10)

@@ -48,9 +48,10 @@ def headline(table: Table) -> list[EqualQuality]:
 
 
 def cheapest(equal: Sequence[EqualQuality]) -> dict[tuple[str, str], EqualQuality]:
-    """By (point of nvc, metric): the codec that reaches the quality for the fewest bits.
+    """By (point of nvc, metric): the codec that reaches the quality for the fewest bits, or may do so.
 
-    A codec that never gets there is no candidate while another does.
+    One whose points end before the quality is reached (>) would reach it somewhere above; where that may be below
+    what the others need, its bound is all that can be claimed.
     """
     best: dict[tuple[str, str], EqualQuality] = {}
     for item in equal:
@@ -60,8 +61,8 @@ def cheapest(equal: Sequence[EqualQuality]) -> dict[tuple[str, str], EqualQualit
     return best
 
 
-def _rank(item: EqualQuality) -> tuple[bool, float]:
-    return item.bound == ">", item.anchor_kbps
+def _rank(item: EqualQuality) -> tuple[float, bool]:
+    return item.anchor_kbps, item.bound != ">"
 
 
 def crossings(table: Table) -> list[Crossing]:

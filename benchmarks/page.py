@@ -21,7 +21,8 @@ tr.own { font-weight: 600; background: #f3f6fa }
 .wide svg, .wide img { max-width: 100%; height: auto }
 .wide svg { min-width: 46rem }
 .players { display: flex; flex-wrap: wrap; gap: 1rem }
-figure { margin: 0 } figcaption { font-size: .9rem }
+h3, figcaption { overflow-wrap: anywhere }
+figure { margin: 0 } figure.wide { margin: 1rem 0 } figcaption { font-size: .9rem }
 video { width: 256px; max-width: 100%; background: #000; display: block }
 button, input[type=range] { font: inherit; vertical-align: middle }
 input[type=range] { width: min(30rem, 60vw) }
@@ -73,7 +74,7 @@ def paragraphs(lines: Sequence[str]) -> str:
 
 def listing(content: Listing) -> str:
     """Sentences and a table."""
-    own = table(content.header, content.rows, emphasised=content.emphasised) if content.header else ""
+    own = table(content.header, content.rows, emphasised=content.emphasised) if content.rows else ""
     return paragraphs(content.notes) + own
 
 

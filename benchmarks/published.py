@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.anchors import ANCHORS, Enlarge
 from benchmarks.curves import draw_curves
-from benchmarks.headline import OWN, QUALITIES, by_clip, crossings, equal_qualities, headline
+from benchmarks.headline import OWN, QUALITIES, by_clip, cheapest, crossings, equal_qualities, headline
 from benchmarks.rd import load_results
 from benchmarks.readme_picture import README, ROOT, with_block
 from benchmarks.summary import METRICS, EqualQuality, Table, compare, measured, tabulate
@@ -92,8 +92,7 @@ def _ratios(items: Sequence[EqualQuality]) -> str:
     """The cheapest member of a family in each quality."""
     cells = []
     for name in QUALITIES:
-        own = [item for item in items if item.metric == name]
-        best = min(own, key=lambda item: (item.bound == ">", item.ratio), default=None)
+        best = next(iter(cheapest([item for item in items if item.metric == name]).values()), None)
         cells.append(f"{best.bound}{best.ratio:.1f}x" if best else "-")
     return " / ".join(cells)
 
@@ -154,7 +153,7 @@ nvc-bench report results
 def markdown(listing: Listing) -> str:
     """Sentences and a table."""
     lines = [line.replace("<", "&lt;") + "\n" for line in listing.notes]
-    if listing.header:
+    if listing.rows:
         lines += [_row(listing.header), _row(["---"] * len(listing.header)), *[_row(row) for row in listing.rows]]
     return "\n".join(lines) + "\n"
 

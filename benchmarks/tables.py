@@ -92,12 +92,10 @@ def crossing_table(crossings: Sequence[Crossing], equal: Sequence[EqualQuality])
         if rival is None:
             rows.append([*row, "", "", ""])
             continue
-        if rival.bound == ">":
-            verdict = "nvc is better than every point measured"
-        elif rival.ratio <= 1:
-            verdict = "nvc loses"
+        if rival.ratio <= 1:
+            verdict = "unknown, for its points end there" if rival.bound == ">" else "nvc loses"
         else:
-            verdict = "nvc needs fewer bits" if rival.bound == "" else "unknown below the other's lowest rate"
+            verdict = "unknown below the other's lowest rate" if rival.bound == "<" else "nvc needs fewer bits"
         rows.append([*row, rival.anchor, as_text(rival), verdict])
     lost = [
         f"{_LABELS[item.metric]} at {item.test_kbps:.2f} kbit/s "
