@@ -161,12 +161,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _validated(rows: list[Row], args: argparse.Namespace) -> list[Row]:
-    """The rows with figures of checkpoints in place of the log's own validation."""
+    """The rows with figures of checkpoints in place of the log's own validation; earlier ones stay in the copy."""
     names = ("train", "val", "face", "perceptual_weights")
     if missing := [name for name in names if getattr(args, name) is None]:
         raise SystemExit(f"--checkpoints needs --{missing[0].replace('_', '-')}")
     given = {name: getattr(args, name) for name in names}
     found = validate_checkpoints(args.checkpoints, preset=args.preset, every=args.every, **given)
+    new = {row["checkpoint"] for row in found}
+    earlier = read_log(args.copy) if args.copy.exists() else []
+    found += [row for row in earlier if row.get("checkpoint", None) not in {None, *new}]
     training = [row for row in rows if not is_validation(row)]
     return sorted([*training, *found], key=lambda row: row["step"])
 

@@ -59,5 +59,5 @@ def validate_checkpoints(
                 continue
             model.eval().requires_grad_(False)
             figures = validator(model, side or model.config.side)
-            rows.append({"step": saved["step"], "seconds": round(saved["seconds"]), **figures})
+            rows.append({"step": saved["step"], "seconds": round(saved["seconds"]), "checkpoint": path.name, **figures})
     return sorted(rows, key=lambda row: row["step"])

@@ -75,4 +75,9 @@ def test_checkpoints_are_validated_afterwards(tmp_path: Path, capsys: pytest.Cap
     rows = read_log(tmp_path / "copy.jsonl")
     (validated,) = [row for row in rows if is_validation(row)]
     assert validated["step"] == 1 and validated["val_codec_psnr"] > 5 and len(rows) == 2
+    assert validated["checkpoint"] == "checkpoint.pt"
     assert "other.pt: not of this architecture" in capsys.readouterr().err
+    (run / "checkpoint.pt").rename(run / "later.pt")
+    assert main([str(run / "log.jsonl"), "--checkpoints", str(run / "later.pt"), *options]) == 0
+    again = [row["checkpoint"] for row in read_log(tmp_path / "copy.jsonl") if is_validation(row)]
+    assert sorted(again) == ["checkpoint.pt", "later.pt"]  # what was validated before is kept
