@@ -30,8 +30,13 @@ from nvc.metrics.perceptual import perceptual
 from nvc.models import zoo
 from nvc.rate import LADDER, PLACEMENTS, Rung
 
-_KNOBS = ({"key_qp": -3}, {"key_qp": 3}, {"expression_quantiser": -2, "pose_quantiser": -2})
-_KNOBS += ({"expression_quantiser": 2, "pose_quantiser": 2}, {"expression_count": 12})
+_KNOBS: tuple[dict[str, int], ...] = (
+    {"key_qp": -3},
+    {"key_qp": 3},
+    {"expression_quantiser": -2, "pose_quantiser": -2},
+    {"expression_quantiser": 2, "pose_quantiser": 2},
+    {"expression_count": 12},
+)
 
 
 def candidates(rungs: Sequence[int]) -> Iterator[tuple[str, Rung]]:

@@ -29,6 +29,7 @@ from benchmarks.anchors import ANCHORS
 from benchmarks.clips import Clip, write_lossless
 from benchmarks.machine import describe_machine, describe_versions
 from benchmarks.rd import write_json
+from bitstream import UnitType
 from bitstream.stream import Frame as CodedFrame
 from bitstream.stream import FrameKind, StreamDecoder
 from nvc.analysis import FramePlan
@@ -122,9 +123,7 @@ def originals(coded: Path, source: Path, wanted: Sequence[int]) -> np.ndarray:
     squares: list[tuple[int, Square, int]] = []
     stream = StreamDecoder()
     for unit in NvcFile(coded).units():
-        if not isinstance(unit.type, int):
-            continue
-        frames = stream.decode(unit) if unit.type < 12 else []
+        frames = stream.decode(unit) if isinstance(unit.type, UnitType) else []
         if frames and stream.sequence is not None:
             s = stream.sequence
             square = Square(s.crop_x, s.crop_y, s.crop_side)

@@ -135,8 +135,8 @@ class Analyser:
                 canonical = _finite(self._model.canonical(picture))[0]
             new_scene = reasons[0] in SCENE_REASONS
             key = KeyInput(frame.index, frame.picture, canonical, vector, frame.square, new_scene)
-        picture = frame.picture if self._pictures and not frame.face else None
-        return FramePlan(frame.index, motion, key, reasons, frame.face, picture, frame.square)
+        shown = frame.picture if self._pictures and not frame.face else None
+        return FramePlan(frame.index, motion, key, reasons, frame.face, shown, frame.square)
 
     def _reasons(self, moment: Moment) -> tuple[KeyReason | None, ...]:
         first = self._placement.next(moment)

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
-from typing import cast
 
 import av
 from av.video.codeccontext import VideoCodecContext
@@ -91,7 +90,7 @@ def code_pictures(pictures: Iterable[Rgb], point: PicturePoint, *, frame_rate: F
 
 
 def _open(point: PicturePoint, frame_rate: Fraction, bitrate: float | None) -> VideoCodecContext:
-    context = cast(VideoCodecContext, av.CodecContext.create("libx264", "w"))
+    context = av.CodecContext.create("libx264", "w")
     context.width = context.height = point.side
     context.pix_fmt = "yuv420p"
     context.time_base, context.framerate = 1 / frame_rate, frame_rate

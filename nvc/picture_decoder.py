@@ -7,7 +7,6 @@ they come late, and :meth:`PictureDecoder.drain` gives what is still held.
 from __future__ import annotations
 
 import re
-from typing import cast
 
 import av
 import numpy as np
@@ -74,7 +73,7 @@ class PictureDecoder:
         return pictures
 
     def _open(self) -> VideoCodecContext:
-        context = cast(VideoCodecContext, av.CodecContext.create("h264", "r"))
+        context = av.CodecContext.create("h264", "r")
         context.thread_count = 1
         pixels = allowed_pixels(self._key.coded_width, self._key.coded_height)
         context.options = {"max_pixels": str(pixels), "err_detect": "explode"}
