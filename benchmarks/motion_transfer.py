@@ -3,7 +3,7 @@
     python -m benchmarks.motion_transfer --drivers CLIPS... --portraits PICTURES_OR_CLIPS... -o F.json --sheet F.png
 
 Every portrait is driven by every clip of somebody else, in absolute and in relative transfer (best-frame alignment),
-and once more as it should not be done: on the driver's canonical keypoints instead of the portrait's own. Identity
+and once more as it should not be done: the driver's canonical keypoints and expression as they are. Identity
 distances (dlib) to the portrait and to the driver, and the correlation of landmark motion with the driver's: of all 68
 landmarks, and of the mouth after taking out how the head moves.
 """
@@ -28,7 +28,7 @@ from nvc.models import zoo
 from nvc.transfer import Portrait, Retarget, TransferMode, best_frame, read_portrait
 
 Points = NDArray[np.float64]
-LEAKING = "driver's keypoints"
+LEAKING = "driver's geometry"
 WAYS = ("relative", "absolute", LEAKING)
 _EYES = (36, 45)
 _RIGID = (*range(27, 36), 36, 39, 42, 45)
@@ -45,7 +45,7 @@ def transferred(studio: Studio, driver: KeyedClip, portrait: Portrait) -> dict[s
     return {
         "relative": studio.draw(own, motion[TransferMode.RELATIVE]),
         "absolute": studio.draw(own, motion[TransferMode.ABSOLUTE]),
-        LEAKING: studio.draw(other, motion[TransferMode.ABSOLUTE]),
+        LEAKING: studio.draw(other, driver.motion),
     }
 
 

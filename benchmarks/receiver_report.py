@@ -47,8 +47,7 @@ def _transfer(data: Data) -> str:
 
 {rows[0]["pairs"]} pairs of driver and portrait. Identity distances to the portrait (should be small) and to the driver
 (should be large); correlation of landmark motion with the driver's, of all landmarks, and of the mouth alone with head
-motion taken out. `driver's keypoints` is what is *not* done: absolute transfer on the driver's canonical keypoints. It
-costs nothing here, so what absolute transfer takes of the driver's looks comes with the expression, not the keypoints.
+motion taken out. `driver's geometry` is what is *not* done: pose, canonical keypoints and expression as they are.
 
 {_rows(rows, columns)}"""
 
@@ -80,7 +79,9 @@ def _sources(data: Data) -> str:
     return f"""## Several sources
 
 Key frames at a fixed interval, {data["means"][0]["clips"]} clips. The step at a switch is the change of the picture at
-a key frame against the mean change from frame to frame; the bar is {data["bar"]:g}. One source switches at once.
+a key frame against the mean change from frame to frame; the bar is {data["bar"]:g}. One source switches at once. A
+transition that meets the bar takes up to 32 frames, in which a part of the picture still comes from the older source:
+that is what PSNR loses. At most the two best sources are drawn, so more than two matter only when a head comes back.
 
 ![Bytes, PSNR and step at a switch against the interval of key frames](several-sources.png)
 
@@ -101,9 +102,9 @@ LOOKED_AT = {
     "free_view": """*Looked at:* up to 20 degrees faces hold together; at 30 the far cheek and the hair smear, and
 straight lines behind the head bend. Pitched down by 20 degrees foreheads grow. A person whose key picture is itself
 turned away has a doubled cheek when brought to the front.""",
-    "motion_transfer": """*Looked at:* relative transfer keeps face and hair of the portrait. Absolute transfer follows
-wide eyes and open mouths further, but takes brows and the width of the face with it, and bends collars and shoulders
-where the driver's head has another place in the picture.""",
+    "motion_transfer": """*Looked at:* both ways keep face and hair of the portrait; with the driver's geometry eyes and the
+width of the face pass over. Absolute transfer bends collars and shoulders where the driver's head has another place in
+the picture. Glances follow weakly, the insides of mouths are blurred.""",
     "expressions": """*Looked at:* jaw, smile, brow and blink read as what they name. A mouth that was shut opens
 as a dark oval, with teeth only where the key picture shows some; lids close almost; gaze moves by a pixel or two.""",
 }

@@ -1,14 +1,15 @@
 """Motion transfer: another portrait does what the head in the stream does (second seed; FOMM, section 4.3).
 
-The portrait keeps its own canonical keypoints, so that only motion passes over. In absolute transfer it takes pose,
-place and expression as they are; in relative transfer it takes what has changed since a reference frame of the driver,
-which should look like the portrait as much as possible: *best-frame alignment* finds it.
+The portrait keeps its own canonical keypoints, and of the expression it takes what has changed since a reference frame
+of the driver: what a face is like when nothing moves is identity, and must not pass over. Relative transfer takes pose
+and place in the same way; absolute transfer takes them as they are. The reference frame should look like the portrait
+as much as possible: *best-frame alignment* finds it.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
@@ -29,7 +30,7 @@ _DEGREES, _SHIFT = 10.0, 0.25  # turned by so much, or moved by so many units of
 
 
 class TransferMode(Enum):
-    """What passes over to the portrait."""
+    """How pose and place pass over to the portrait."""
 
     ABSOLUTE = "absolute"
     RELATIVE = "relative"
@@ -90,16 +91,17 @@ class Retarget:
 
     def apply(self, motion: HeadMotion) -> HeadMotion:
         """B heads of the driver as heads of the portrait."""
-        if self.mode is TransferMode.ABSOLUTE:
-            return motion
         still, start = self.portrait, self.reference
+        expression = still.expression + motion.expression - start.expression
+        if self.mode is TransferMode.ABSOLUTE:
+            return replace(motion, expression=expression)
         turned = euler_to_matrix(motion.angles) @ euler_to_matrix(start.angles).transpose(1, 2)
         size = still.log2_scale - start.log2_scale
         return HeadMotion(
             matrix_to_euler(turned @ euler_to_matrix(still.angles)),
             still.translation + (motion.translation - start.translation) * torch.exp2(size),
             motion.log2_scale + size,
-            still.expression + motion.expression - start.expression,
+            expression,
         )
 
 

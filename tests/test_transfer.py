@@ -50,9 +50,12 @@ def decode(units, **options) -> np.ndarray:
     return np.stack(Decoder(model=tiny(), device="cpu", **options).decode(joined(units)))
 
 
-def test_absolute_transfer_takes_the_motion_as_it_is():
-    driver = heads(4, 1)
-    assert Retarget(TransferMode.ABSOLUTE, heads(1, 2), driver[:1]).apply(driver) is driver
+def test_absolute_transfer_takes_the_pose_as_it_is_and_what_changes_of_the_expression():
+    driver, still = heads(4, 1), heads(1, 2)
+    moved = Retarget(TransferMode.ABSOLUTE, still, driver[:1]).apply(driver)
+    assert torch.equal(moved.vector()[:, :7], driver.vector()[:, :7])
+    assert torch.allclose(moved.expression[0], still.expression[0])
+    assert torch.allclose(moved.expression[3] - moved.expression[0], driver.expression[3] - driver.expression[0])
 
 
 def test_relative_transfer_starts_from_the_portrait():

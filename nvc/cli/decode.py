@@ -62,7 +62,7 @@ def _add_transfer(parser: argparse.ArgumentParser) -> None:
         "--transfer",
         choices=("absolute", "relative"),
         default="relative",
-        help="pose and expression as they are, or what changes (default: relative)",
+        help="pose and place as they are, or what changes of them (default: relative)",
     )
     group.add_argument(
         "--align",
