@@ -25,11 +25,11 @@ from benchmarks.machine import describe_machine, describe_versions
 from benchmarks.network_probe import probe
 from benchmarks.rd import write_json
 from nvc.inference import load_model
-from nvc.judging import Judge, Tune
+from nvc.judging import Judge
 from nvc.metrics.backbones import SqueezeNet10, load_tensors
 from nvc.metrics.perceptual import perceptual
 from nvc.models import zoo
-from nvc.rate import LADDER
+from nvc.rate import LADDER, Tune
 
 _RUNGS = (3, 5, 8)
 _CRFS = (("x264", 33), ("x264", 37), ("x264", 41), ("x264", 46), ("x264-half-lanczos", 36))

@@ -38,13 +38,13 @@ from nvc.decoder import Decoder
 from nvc.file_encoder import FileEncoder, RateOptions
 from nvc.film import Film
 from nvc.inference import load_model
-from nvc.judging import Tune
 from nvc.metrics.backbones import SqueezeNet10, load_tensors
 from nvc.metrics.perceptual import perceptual
 from nvc.models import zoo
 from nvc.motion_choice import DEFAULT_RDO
 from nvc.nvc_file import NvcFile
 from nvc.picture_coder import Preset
+from nvc.rate import Tune
 from nvc.renderer import Picture
 from nvc.video import VideoReader
 

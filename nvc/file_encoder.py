@@ -17,14 +17,14 @@ from nvc.device import choose_device
 from nvc.encoder import MAX_BATCH, MAX_GROUP, NotSquare, provenance, stream_facts
 from nvc.film import Film
 from nvc.inference import load_model
-from nvc.judging import Judge, Tune
+from nvc.judging import Judge
 from nvc.key_placement import KeyPolicy
 from nvc.models.interface import CodecModel
 from nvc.motion_mending import EFFORTS, mend
 from nvc.network_road import NetworkRoad
 from nvc.nvc_file import NvcWriter
 from nvc.picture_coder import Preset
-from nvc.rate import DEFAULT_QUALITY, PLACEMENTS, rung_of
+from nvc.rate import DEFAULT_QUALITY, PLACEMENTS, Tune, rung_of
 from nvc.refinement import Effort
 from nvc.reports import EncodeReport, Judged
 from nvc.road_choice import Choice, RoadChooser
@@ -87,7 +87,7 @@ class FileEncoder:
             raise ValueError(f"bitrate is {bitrate}; it must be more than 0 bit/s")
         self._reader = reader
         self._bitrate = bitrate
-        self._rung = rung_of(DEFAULT_QUALITY if quality is None else quality)
+        self._rung = rung_of(DEFAULT_QUALITY if quality is None else quality, tune=options.tune)
         self._options = options
         self._crop = crop if isinstance(crop, Square) else CropMode(crop)
         self._check_square()

@@ -19,7 +19,6 @@ from nvc.decoder import Decoder
 from nvc.encoder import DEFAULT_VBV_MS
 from nvc.expression import ExpressionEdit
 from nvc.file_encoder import CropMode, FileEncoder, RateOptions
-from nvc.judging import Tune
 from nvc.live_file import LiveFileEncoder
 from nvc.models import zoo
 from nvc.models.interface import CodecModel
@@ -28,6 +27,7 @@ from nvc.motion_track import motion_track
 from nvc.nvc_file import NvcFile
 from nvc.output import new_file
 from nvc.picture_coder import Preset
+from nvc.rate import Tune
 from nvc.reports import DecodeReport, EncodeReport
 from nvc.synthetic import synthetic_tags
 from nvc.transfer import Transfer

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
-from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from nvc import pose
 from nvc.colour import Rgb
 from nvc.inference import to_network
 from nvc.models.interface import CodecModel
+from nvc.rate import Tune
 
 _WINDOW = 8  # of feature positions, at half the picture's side
 _FLOOR = 0.01  # of a feature's deviation: less than this is nothing
@@ -30,13 +30,6 @@ _DETAIL = 0.82  # makes the distance about as large as that of image-recognition
 _KEYPOINTS = 0.01  # a pixel at a side of 256
 _BATCH = 4
 _PSNR_OF_EQUAL = 60.0  # dB, for frames that do not differ
-
-
-class Tune(Enum):
-    """What the encoder works for."""
-
-    PERCEPTUAL = "perceptual"
-    PSNR = "psnr"
 
 
 class Judge:

@@ -7,12 +7,20 @@ is analysed once, then the ladder is searched for the highest place whose units 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 
 from nvc.key_placement import KeyPolicy
 
 MIN_QUALITY, MAX_QUALITY, DEFAULT_QUALITY = 0, 9, 5
+
+
+class Tune(Enum):
+    """What the encoder works for."""
+
+    PERCEPTUAL = "perceptual"
+    PSNR = "psnr"
 
 
 @dataclass(frozen=True)
@@ -85,26 +93,43 @@ PLACEMENTS = (
 LADDER = (
     Rung(CodingPoint(47, 32, 32, expression_count=12), 1, 50),
     Rung(CodingPoint(45, 31, 31, expression_count=16), 1, 48),
-    Rung(CodingPoint(43, 30, 30, expression_count=20), 0, 46),
-    Rung(CodingPoint(41, 29, 29, expression_count=24), 0, 44),
+    Rung(CodingPoint(43, 30, 30, expression_count=20), 1, 46),
+    Rung(CodingPoint(41, 29, 29, expression_count=24), 1, 44),
     Rung(CodingPoint(40, 29, 29), 0, 43),
     Rung(CodingPoint(38, 28, 28), 0, 41),
-    Rung(CodingPoint(38, 27, 27), 2, 38),
-    Rung(CodingPoint(36, 26, 26), 3, 35),
-    Rung(CodingPoint(34, 25, 25), 3, 32),
-    Rung(CodingPoint(33, 24, 24), 4, 28),
-    Rung(CodingPoint(26, 22, 22), 4, 24),
+    Rung(CodingPoint(35, 27, 27), 0, 38),
+    Rung(CodingPoint(32, 26, 26), 0, 35),
+    Rung(CodingPoint(28, 24, 24), 0, 32),
+    Rung(CodingPoint(26, 23, 23), 2, 28),
+    Rung(CodingPoint(24, 22, 22), 3, 24),
 )
-"""Quality levels 0 to 9, and one rung above them that only a bitrate reaches."""
+"""Quality levels 0 to 9, and one rung above them that only a bitrate reaches: few key frames, and fine ones."""
+
+_PSNR_LADDER = (
+    Rung(CodingPoint(47, 32, 32, expression_count=12), 1, 50),
+    Rung(CodingPoint(46, 31, 31, expression_count=16), 0, 48),
+    Rung(CodingPoint(45, 30, 30, expression_count=20), 0, 46),
+    Rung(CodingPoint(44, 29, 29, expression_count=24), 2, 44),
+    Rung(CodingPoint(42, 29, 29), 2, 43),
+    Rung(CodingPoint(41, 28, 28), 2, 41),
+    Rung(CodingPoint(40, 27, 27), 3, 38),
+    Rung(CodingPoint(38, 26, 26), 3, 35),
+    Rung(CodingPoint(37, 25, 25), 4, 32),
+    Rung(CodingPoint(34, 24, 24), 4, 28),
+    Rung(CodingPoint(28, 22, 22), 4, 24),
+)
+
+LADDERS = {Tune.PERCEPTUAL: LADDER, Tune.PSNR: _PSNR_LADDER}
+"""At the same rate more and coarser key frames have the better PSNR, fewer and finer ones look better."""
 
 QUALITIES = tuple(rung.point for rung in LADDER[: MAX_QUALITY + 1])
 """Coding points of the quality levels."""
 
 
-def rung_of(quality: int) -> Rung:
+def rung_of(quality: int, *, tune: Tune = Tune.PERCEPTUAL) -> Rung:
     """The rung of a quality level. Raises ValueError: not 0 to 9."""
     coding_point(quality)
-    return LADDER[quality]
+    return LADDERS[tune][quality]
 
 
 def coding_point(quality: int) -> CodingPoint:
@@ -127,30 +152,32 @@ class Solution:
     fits: bool
 
 
-def solve(budget: float, cost: Callable[[Rung], int], *, expression_count: int) -> Solution:
+def solve(
+    budget: float, cost: Callable[[Rung], int], *, expression_count: int, ladder: Sequence[Rung] = LADDER
+) -> Solution:
     """The highest place on the ladder whose ``cost`` (bytes) is at most ``budget`` bytes.
 
     The rungs are searched first, then the way from the best one to the next. Where even the lowest rung costs more,
     that one is given with ``fits`` False. ``cost`` is called at most eight times.
     """
-    low, high = 0, len(LADDER) - 1
-    best = Solution(LADDER[0], cost(LADDER[0]), fits=True)
+    low, high = 0, len(ladder) - 1
+    best = Solution(ladder[0], cost(ladder[0]), fits=True)
     if best.size > budget:
         return replace(best, fits=False)
     above: int | None = None  # cost of the rung above the best
     while low < high:
         middle = (low + high + 1) // 2
-        size = cost(LADDER[middle])
+        size = cost(ladder[middle])
         if size <= budget:
-            low, best = middle, Solution(LADDER[middle], size, fits=True)
+            low, best = middle, Solution(ladder[middle], size, fits=True)
         else:
             high, above = middle - 1, size
     if above is None or above <= best.size:
         return best
     for share in (1.0, 0.6):  # sizes grow like powers, nearly; where they do not, a smaller step fits
         part = share * math.log(budget / best.size) / math.log(above / best.size)
-        between = between_rungs(LADDER[low], LADDER[low + 1], part, expression_count)
-        size = best.size if between.point == LADDER[low].point else cost(between)
+        between = between_rungs(ladder[low], ladder[low + 1], part, expression_count)
+        size = best.size if between.point == ladder[low].point else cost(between)
         if size <= budget:
             return Solution(between, size, fits=True) if size > best.size else best
     return best

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from nvc.conventional_road import ConventionalRoad, Fit
 from nvc.film import Film
-from nvc.judging import Judge, Tune
+from nvc.judging import Judge
 from nvc.keyframe import MAX_QP
 from nvc.network_road import KeyQps, NetworkRoad
 from nvc.picture_coder import PicturePoint, Preset
-from nvc.rate import LADDER, Rung, solve
+from nvc.rate import LADDER, LADDERS, Rung, Tune, solve
 from nvc.reports import Judged
 from nvc.roads import Part, Road
 
@@ -29,7 +29,8 @@ _TABLE = {Tune.PERCEPTUAL: 20_000.0, Tune.PSNR: 6_000.0}  # where it usually cha
 _POOR = {Tune.PERCEPTUAL: 60.0, Tune.PSNR: 20.0}  # scores below which something is wrong with the network's frames
 _SEQUENCE_BYTES = 60  # of a SEQUENCE unit, at most, which the network's bytes hold already
 _COARSER_KEYS = 6  # QP by which key pictures may be coarser than the ladder says, where there are more of them
-_FILLING = ((0, 0), (0, 1), (1, 0), (-1, 0), (0, -1), (1, 1))  # finer by so many steps: pose, expression
+# Motion finer by so many steps, pose and expression.
+_FILLING = ((0, 0), (0, 1), (1, 0), (1, 1), (-1, 0), (0, -1), (0, 2), (2, 0), (-1, 1), (1, 2), (2, 2))
 _FULL = 0.98  # of a budget is as good as all of it
 _PICTURES_WEIGHT = 3.0  # bytes for a second without a face, against one with it
 
@@ -149,7 +150,12 @@ class RoadChooser:
         share = _PICTURES_WEIGHT * other_frames / (frames + _PICTURES_WEIGHT * other_frames)
         fit = self._fit(others, share * budget) if others else None
         picture_bytes = 0 if fit is None else fit.size
-        found = solve(budget - picture_bytes, lambda r: self._network_bytes(faces, r), expression_count=self._count)
+        found = solve(
+            budget - picture_bytes,
+            lambda rung: self._network_bytes(faces, rung),
+            expression_count=self._count,
+            ladder=LADDERS[self._judge.tune],
+        )
         if others and found.size < 0.97 * (budget - picture_bytes):  # what the network cannot use
             fit = self._fit(others, budget - found.size) or fit
         points = {part: fit.point for part in others} if fit is not None else {}
@@ -178,8 +184,10 @@ class RoadChooser:
         return (rung, {}) if best is None else best[1:]
 
     def _with_more_keys(self, faces: list[Part], rung: Rung, budget: float) -> Rung:
-        """The rung with the next placement up the ladder, if coarser key pictures make room: more of them show more."""
-        above = [r for r in LADDER if r.point.key_qp <= rung.point.key_qp and r.placement != rung.placement]
+        """The rung with the next placement up the ladder, if coarser key pictures make room and PSNR is what counts."""
+        if self._judge.tune is not Tune.PSNR:  # fewer and finer ones look better
+            return rung
+        above = [r for r in LADDERS[Tune.PSNR] if r.point.key_qp <= rung.point.key_qp and r.placement != rung.placement]
         for candidate in above[:1]:
             denser = Rung(replace(rung.point, key_qp=candidate.point.key_qp), candidate.placement, rung.crf)
             coarsest = min(MAX_QP, candidate.point.key_qp + _COARSER_KEYS)

@@ -9,7 +9,8 @@ from streams import SIDE, tiny
 
 from nvc import colour
 from nvc.demo import make_clip
-from nvc.judging import Judge, Tune, psnr
+from nvc.judging import Judge, psnr
+from nvc.rate import Tune
 
 RNG = np.random.default_rng(3)
 

@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 from nvc.key_placement import KeyPolicy
 from nvc.rate import (
     LADDER,
+    LADDERS,
     MAX_QUALITY,
     PLACEMENTS,
     QUALITIES,
     CodingPoint,
     Placement,
     Rung,
+    Tune,
     between_rungs,
     coding_point,
     rung_of,
@@ -34,17 +36,19 @@ def cost(rung: Rung) -> int:
     return round(100 + KEYS[rung.placement] * picture + 10 * (pose + expression))
 
 
-def test_every_quality_is_better_than_the_one_below() -> None:
-    assert len(QUALITIES) == MAX_QUALITY + 1 and len(LADDER) == MAX_QUALITY + 2
-    costs = [cost(rung) for rung in LADDER]
+@pytest.mark.parametrize("tune", list(Tune))
+def test_every_quality_is_better_than_the_one_below(tune: Tune) -> None:
+    ladder = LADDERS[tune]
+    assert len(QUALITIES) == MAX_QUALITY + 1 and len(ladder) == MAX_QUALITY + 2
+    costs = [cost(rung) for rung in ladder]
     assert costs == sorted(set(costs))
-    for low, high in zip(LADDER, LADDER[1:], strict=False):
+    for low, high in zip(ladder, ladder[1:], strict=False):
         assert high.point.key_qp <= low.point.key_qp and high.crf < low.crf
         assert KEYS[high.placement] >= KEYS[low.placement]
         assert high.point.pose_quantiser <= low.point.pose_quantiser
         assert high.point.expression_quantiser <= low.point.expression_quantiser
         assert high.point.carried(COEFFICIENTS) >= low.point.carried(COEFFICIENTS)
-    assert [rung_of(q).point for q in range(10)] == list(QUALITIES)
+    assert [rung_of(q, tune=tune) for q in range(10)] == list(ladder[:10])
 
 
 def test_placements_narrow_the_usual_bounds_and_keep_the_user_s_clock() -> None:

@@ -16,11 +16,11 @@ from streams import SIDE, tiny
 import nvc
 from nvc.analysis import FramePlan
 from nvc.conventional_road import Fit
-from nvc.judging import Tune, psnr
+from nvc.judging import psnr
 from nvc.key_placement import KeyReason
 from nvc.nvc_file import NvcFile
 from nvc.picture_coder import PicturePoint, Preset, code_pictures
-from nvc.rate import LADDER, Rung
+from nvc.rate import LADDER, Rung, Tune
 from nvc.road_choice import RoadChooser
 from nvc.roads import Part, Road, parts_of
 from nvc.video import VideoReader
