@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
 from nvc.encoder import Frame
 from nvc.live.link import Link, send_all
 from nvc.live.receiver import Receiver, Shown
@@ -99,6 +101,7 @@ def call_oneself(
     """Both ends of a call in this program: the sender's loop in a thread, ``links`` its end and the receiver's."""
     errors: list[BaseException] = []
     stop = threading.Event()
+    _warm_up(sender, receiver)
 
     def work() -> None:
         try:
@@ -117,6 +120,16 @@ def call_oneself(
     if errors:
         raise errors[0]
     return report
+
+
+def _warm_up(sender: Sender, receiver: Receiver) -> None:
+    """Code and draw two grey frames: the first of a network takes longer than a frame has."""
+    grey = np.full((3, sender.encoder.side, sender.encoder.side), 128, np.uint8)
+    for _ in range(2):
+        for unit in sender.encoder.encode(grey):
+            receiver.decoder.decode(unit.to_bytes())
+    sender.encoder.reset()
+    receiver.decoder.reset()
 
 
 def _obey(sender: Sender, link: Link) -> None:
