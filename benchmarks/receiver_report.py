@@ -103,8 +103,8 @@ LOOKED_AT = {
 straight lines behind the head bend. Pitched down by 20 degrees foreheads grow. A person whose key picture is itself
 turned away has a doubled cheek when brought to the front.""",
     "motion_transfer": """*Looked at:* both ways keep face and hair of the portrait; with the driver's geometry eyes
-and the width of the face pass over. Absolute transfer bends collars and shoulders where the driver's head has another place in
-the picture. Glances follow weakly, the insides of mouths are blurred.""",
+and the width of the face pass over. Absolute transfer bends collars and shoulders where the driver's head has another
+place in the picture. Glances follow weakly, the insides of mouths are blurred.""",
     "expressions": """*Looked at:* jaw, smile, brow and blink read as what they name. A mouth that was shut opens
 as a dark oval, with teeth only where the key picture shows some; lids close almost; gaze moves by a pixel or two.""",
 }

@@ -133,7 +133,7 @@ class SourceMixer:
             active.weights = active.weights + np.clip(goal - active.weights, -step, step).astype(np.float32)
         total = np.maximum(sum(a.weights for a in self._active), 1e-6)
         for active in self._active:
-            active.weights = active.weights / total
+            active.weights = (active.weights / total).astype(np.float32)
         self._active = [a for a in self._active if a.weights.max() > 1e-3 or a in staying]
 
     def _step(self) -> float:
