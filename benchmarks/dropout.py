@@ -52,7 +52,7 @@ def measure_clip(path: Path, analyser: FaceAnalyser, *, frames: int, model: str)
     for varied, point in points():
         coded = streamed.encode(clip, point=point, policy=streamed.ONLY_THE_FIRST, model=model)
         decoded = streamed.decode(clip, coded, model=model).frames[::FACE_STEP]
-        pair = {"original": clip.frames[::FACE_STEP], "decoded": decoded, "analyser": analyser, "boxes": boxes}
+        pair = clip.frames[::FACE_STEP], decoded
         rows.append(
             {
                 "clip": clip.name,
@@ -61,8 +61,8 @@ def measure_clip(path: Path, analyser: FaceAnalyser, *, frames: int, model: str)
                 "expression_quantiser": point.expression_quantiser,
                 "pose_quantiser": point.pose_quantiser,
                 "bytes_per_frame": coded.motion_bytes_per_frame,
-                "akd": akd(**pair),
-                "akd_m": akd_m(**pair),
+                "akd": akd(*pair, analyser=analyser, boxes=boxes),
+                "akd_m": akd_m(*pair, analyser=analyser, boxes=boxes),
             }
         )
     return rows

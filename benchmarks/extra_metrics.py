@@ -6,13 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from torch import Tensor
+
 from nvc.metrics import dists, lpips, lpips_linear, vmaf
-from nvc.metrics.backbones import AlexNet, SmoothVgg16, Vgg16, load_tensors
+from nvc.metrics.backbones import AlexNet, Backbone, SmoothVgg16, Vgg16, load_tensors
 from nvc.metrics.errors import MetricError
 from nvc.metrics.frames import Frames
 
 Measure = Callable[[Frames, Frames], float]
-NETWORKS = {"alex": AlexNet, "vgg": Vgg16}
+NETWORKS: dict[str, Callable[[dict[str, Tensor]], Backbone]] = {"alex": AlexNet, "vgg": Vgg16}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -100,8 +100,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     clips = [read_clip(path, limit=options.frames) for path in options.clips]
     poses = [poses_of(clip, model=options.model) for clip in clips]
     order = sorted(range(len(clips)), key=lambda index: -spread(poses[index]))[: options.hardest]
-    tools = {"analyser": FaceAnalyser(), "backbone": SqueezeNet10(load_tensors(options.perceptual_weights))}
-    rows = [row for i in order for row in measure_clip(clips[i], poses[i], model=options.model, **tools)]
+    analyser, backbone = FaceAnalyser(), SqueezeNet10(load_tensors(options.perceptual_weights))
+    rows = [
+        row
+        for i in order
+        for row in measure_clip(clips[i], poses[i], model=options.model, analyser=analyser, backbone=backbone)
+    ]
     chosen = {clips[index].name: spread(poses[index]) for index in order}
     result = {"frames": options.frames, "variance_of_pose": chosen, "by_difference": by_difference(rows), "rows": rows}
     for row in result["by_difference"]:

@@ -27,7 +27,10 @@ FIGURE = ROOT / "docs" / "figures"
 
 def main() -> None:
     """Draw what the committed files say."""
-    draw(*[json.loads((RESULTS / f"{name}.json").read_text()) for name in ("dropout", "key-intervals", "hard")], FIGURE)
+    dropout, intervals, hard = (
+        json.loads((RESULTS / f"{name}.json").read_text()) for name in ("dropout", "key-intervals", "hard")
+    )
+    draw(dropout, intervals, hard, FIGURE)
 
 
 def draw(dropout: dict[str, Any], intervals: dict[str, Any], hard: dict[str, Any], path: Path) -> None:

@@ -189,7 +189,7 @@ def _time_files(clip: Clip, job: SpeedJob) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as name:
         source, coded, result = (Path(name) / file for file in ("source.mkv", "coded.nvc", "decoded.mp4"))
         write_lossless(clip, source)
-        how = {"model": job.weights or job.codec, "device": job.device}
+        how: dict[str, Any] = {"model": job.weights or job.codec, "device": job.device}
         start, started = time.perf_counter(), time.process_time()
         nvc.encode_file(source, coded, crop="none", preset="fast", **how)  # other presets draw while they encode
         encoded, coding = time.perf_counter(), time.process_time()
