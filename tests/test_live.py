@@ -149,7 +149,8 @@ def test_garbage_and_strangers_are_ignored(clip: list[np.ndarray]) -> None:
         now = index / 25
         for datagram in sender.frame(frame):
             receiver.receive(datagram, now)
-        for datagram in [*stranger.frame(clip[50]), noise.randbytes(40), b"", b"\x80", b"\x80\x60" + bytes(20)]:
+        huge = b"\x80\x60" + bytes(10) + b"\xc0" + bytes(5000)
+        for datagram in [*stranger.frame(clip[50]), huge, noise.randbytes(40), b"", b"\x80", b"\x80\x60" + bytes(20)]:
             receiver.receive(datagram, now)
             assert sender.feedback(datagram, now) == []
         shown += receiver.poll(now)

@@ -16,6 +16,7 @@ from bitstream import Unit, UnitType
 CLOCK = 90_000  # ticks of a timestamp in a second
 PAYLOAD_TYPE = 96
 MAX_DATAGRAM = 1200  # bytes that pass everywhere without being cut up on the way
+_LARGEST = 4096  # bytes of a datagram that are looked at: what a receiver holds stays within 16 megabytes
 _HEADER = struct.Struct("!BBHII")
 _VERSION = 2 << 6
 _MARKER = 0x80
@@ -64,6 +65,8 @@ class Packet:
         """Parse a datagram. Raises NotRtp."""
         if len(datagram) <= _HEADER.size:
             raise NotRtp(f"{len(datagram)} bytes are too few for an RTP packet")
+        if len(datagram) > _LARGEST:
+            raise NotRtp(f"{len(datagram)} bytes, allowed are {_LARGEST}")
         first, kind, sequence, timestamp, source = _HEADER.unpack_from(datagram)
         if first != _VERSION or kind & 0x7F != PAYLOAD_TYPE:
             raise NotRtp(f"first bytes are {datagram[:2].hex()}; no RTP packet of an nvc stream begins so")
