@@ -121,6 +121,17 @@ def test_a_lost_key_frame_is_asked_for_and_sent(clip: list[np.ndarray]) -> None:
     assert concealed[0] == 10 and len(concealed) < 25 and not shown[-1].concealed
 
 
+def test_a_key_frame_that_was_asked_for_goes_out_twice(clip: list[np.ndarray]) -> None:
+    sender = Sender(side=64, frame_rate=RATE, model=zoo_tiny(), rng=random.Random(0), device="cpu")
+    first = sender.frame(clip[0])
+    assert not set(first) & set(sender.frame(clip[1]))
+    sender.feedback(rtp.picture_loss(sender.source), 1.0)
+    answer = sender.frame(clip[2])
+    assert len(answer) > 1 and sender.encoder.statistics.key_frames[-1][0] == 2
+    assert sender.frame(clip[3])[-len(answer) :] == answer
+    assert not set(answer) & set(sender.frame(clip[4]))
+
+
 def test_a_key_frame_that_comes_late_is_not_lost(clip: list[np.ndarray]) -> None:
     model = zoo_tiny()
     sender = Sender(side=64, frame_rate=RATE, model=model, refresh=0.4, rng=random.Random(0), device="cpu")

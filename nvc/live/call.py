@@ -15,7 +15,7 @@ from nvc.live.receiver import Receiver, Shown
 from nvc.live.sender import Sender
 
 _TICK = 0.004  # seconds that a loop sleeps at most
-_GOODBYES = 3
+_GOODBYES = 6
 _NOBODY = 20.0  # seconds after which a receiver that hears nothing gives up
 
 

@@ -15,7 +15,9 @@ _PATIENCE = 0.02  # seconds that a packet may come out of order before it is ask
 class JitterBuffer:
     """Holds the packets of frames that have not been shown. Times are seconds of any one clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, patience: float = 4 * _RETRY) -> None:
+        """``patience``: seconds after which a packet is of no use any more and not asked for."""
+        self._tries = max(1, min(_TRIES, int(patience / _RETRY)))
         self._frames: OrderedDict[int, dict[int, Packet]] = OrderedDict()  # timestamp, then extended sequence number
         self._highest: int | None = None
         self._wanted: dict[int, tuple[float, int]] = {}  # missing packet: when to ask next, how often asked
@@ -60,7 +62,7 @@ class JitterBuffer:
         for number, (when, tries) in list(self._wanted.items()):
             if when <= now:
                 due.append(number & 0xFFFF)
-                if tries + 1 == _TRIES:
+                if tries + 1 == self._tries:
                     del self._wanted[number]
                 else:
                     self._wanted[number] = (now + _RETRY, tries + 1)

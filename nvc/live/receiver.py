@@ -62,7 +62,7 @@ class Receiver:
         self.decoder = Decoder(model=model, device=device)
         self._delay = delay
         self._retransmission = retransmission
-        self._buffer = JitterBuffer()
+        self._buffer = JitterBuffer(patience=delay)
         self._source: int | None = None
         self._origin: int | None = None  # timestamp of index 0
         self._known_keys = -1
@@ -77,6 +77,7 @@ class Receiver:
         self.late_packets = 0
         self.skipped_frames = 0
         self._late_run = 0
+        self._latest_late = -1
         self._slacks: list[float] = []
 
     def receive(self, datagram: bytes, now: float) -> None:
@@ -207,7 +208,9 @@ class Receiver:
                 self.decoder.decode(packet.data)
             return
         index = self._index_of(packet.timestamp)
-        self._late_run += 1
+        if index > self._latest_late:  # what is sent again says nothing of the path
+            self._latest_late = index
+            self._late_run += 1
         if self._late_run >= _TOO_LATE:  # not jitter: the path has become longer, or the sender is slow
             self._late_run = 0
             self._began = max(self._began, now + self._delay - float(index / self._rate))

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from fractions import Fraction
 from pathlib import Path
 
+from bitstream import UnitType
 from nvc.encoder import Encoder, Frame
 from nvc.key_placement import KeyPolicy
 from nvc.live import rtp
@@ -61,6 +62,8 @@ class Sender:
         self._index = 0
         self._history: OrderedDict[int, bytes] = OrderedDict()
         self._asked = float("-inf")
+        self._doubtful = False  # whether the next key frame is one that was asked for
+        self._repeat: list[bytes] = []
         self.sent_bytes = 0
         self.resent_packets = 0
         self.keys_requested = 0
@@ -68,7 +71,13 @@ class Sender:
     def frame(self, frame: Frame) -> list[bytes]:
         """The datagrams of the next frame, uint8 [3, side, side] RGB."""
         units = self.encoder.encode(frame)
-        return self._datagrams(self._packetiser.frame(self._index, units), advance=1)
+        datagrams = self._datagrams(self._packetiser.frame(self._index, units), advance=1)
+        again, self._repeat = self._repeat, []
+        if self._doubtful and any(unit.type is UnitType.KEYFRAME for unit in units):
+            # Who asked has a bad path: the answer goes out once more a frame later, when a burst of losses is over.
+            self._repeat, self._doubtful = datagrams, False
+        self.sent_bytes += sum(map(len, again))
+        return datagrams + again
 
     def finish(self) -> list[bytes]:
         """The datagrams that end the call; send them more than once, nothing says whether they arrived."""
@@ -79,6 +88,7 @@ class Sender:
         wish = rtp.parse_feedback(datagram, self.source)
         if wish.key_frame and now - self._asked >= _KEY_SPACING:
             self._asked = now
+            self._doubtful = True
             self.keys_requested += 1
             self.encoder.request_key_frame()
         again = [self._history[number] for number in wish.again if number in self._history]

@@ -11,7 +11,7 @@ from nvc.live.receiver import Receiver, Shown
 from nvc.live.sender import Sender
 
 _STEP = 0.005  # seconds between looks at the network
-_GOODBYES = 3  # how often the end of the call is said
+_GOODBYES = 6  # how often the end of the call is said
 
 
 @dataclass
@@ -58,7 +58,7 @@ def simulate(
             index += 1
         if ended_at is not None and goodbyes and now >= ended_at:
             _send(there, farewell, now)
-            goodbyes, ended_at = goodbyes - 1, now + 0.05
+            goodbyes, ended_at = goodbyes - 1, now + 0.1
         for datagram in there.arrived(now):
             receiver.receive(datagram, now)
         call.shown += receiver.poll(now)
