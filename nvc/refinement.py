@@ -94,6 +94,10 @@ class MotionRefiner:
         self._units = units.to(device)
         self._attended = -(-model.config.keypoints * _ATTENDED // 100)
         self._source: tuple[Any, Tensor, HeadMotion] | None = None
+        self._last: tuple[int, Rgb, Vector] | None = None
+        self._waiting: list[tuple[int, Rgb, Vector]] = []  # knots that are not refined yet
+        self._indices: list[int] = []  # of those that are, with their corrections
+        self._rows: list[NDArray[np.float32]] = []
         self._clear()
 
     def start(self, picture: Rgb, canonical: Vector, motion: Vector) -> None:
@@ -139,10 +143,8 @@ class MotionRefiner:
 
     def _clear(self) -> None:
         self._pushed = 0
-        self._last: tuple[int, Rgb, Vector] | None = None
-        self._waiting: list[tuple[int, Rgb, Vector]] = []
-        self._indices: list[int] = []
-        self._rows: list[NDArray[np.float32]] = []
+        self._last = None
+        self._waiting, self._indices, self._rows = [], [], []
         self._begin = torch.zeros(1, len(self._units), device=self._device)
 
     def _refine(self) -> None:
