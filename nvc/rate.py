@@ -1,7 +1,7 @@
 """Rate control: from a quality or a bitrate to the QP of key pictures, quantisers and number of coefficients.
 
-A quality is a rung of a ladder; `benchmarks/ladder.py` measures the rungs and what lies around them. A bitrate is met in
-two passes: the video is analysed once, then the ladder is searched for the highest place whose units fit.
+A quality is a rung of a ladder; `benchmarks/ladder.py` measures the rungs and what lies around them. A bitrate is met
+in two passes: the video is analysed once, then the ladder is searched for the highest place whose units fit.
 """
 
 from __future__ import annotations
