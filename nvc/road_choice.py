@@ -24,8 +24,8 @@ from nvc.roads import Part, Road
 
 _SAMPLES = {Preset.FAST: 4, Preset.MEDIUM: 8, Preset.SLOW: 24}  # frames of a part that are looked at
 _ALWAYS_NETWORK = {Tune.PERCEPTUAL: 6_000.0, Tune.PSNR: 2_000.0}  # bit/s below which H.264 has never been better
-_ALWAYS_PICTURES = {Tune.PERCEPTUAL: 45_000.0, Tune.PSNR: 20_000.0}  # and above which the network has never been
-_TABLE = {Tune.PERCEPTUAL: 20_000.0, Tune.PSNR: 6_000.0}  # where it usually changes, for those who do not look
+_ALWAYS_PICTURES = {Tune.PERCEPTUAL: 60_000.0, Tune.PSNR: 20_000.0}  # and above which the network has never been
+_TABLE = {Tune.PERCEPTUAL: 36_000.0, Tune.PSNR: 6_000.0}  # where it usually changes, for those who do not look
 _POOR = {Tune.PERCEPTUAL: 60.0, Tune.PSNR: 20.0}  # scores below which something is wrong with the network's frames
 _SEQUENCE_BYTES = 60  # of a SEQUENCE unit, at most, which the network's bytes hold already
 _COARSER_KEYS = 6  # QP by which key pictures may be coarser than the ladder says, where there are more of them

@@ -139,7 +139,7 @@ def test_a_part_that_the_network_fails_at_changes_over_alone() -> None:
 
 
 def test_above_what_the_network_can_use_nobody_needs_to_look() -> None:
-    for preset, rate in ((Preset.MEDIUM, 64_000), (Preset.FAST, 25_000)):
+    for preset, rate in ((Preset.MEDIUM, 64_000), (Preset.FAST, 40_000)):
         choice = chooser([FACE], Judge({}, 0), preset=preset).for_budget(4 * rate / 8)
         assert choice.roads == (Road.PICTURES,)
 
