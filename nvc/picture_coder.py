@@ -33,7 +33,7 @@ class Preset(Enum):
     SLOW = "slow"
 
 
-_X264_PRESET = {Preset.FAST: "veryfast", Preset.MEDIUM: "veryslow", Preset.SLOW: "veryslow"}
+_X264_PRESET = {Preset.FAST: "slower", Preset.MEDIUM: "veryslow", Preset.SLOW: "veryslow"}
 
 
 @dataclass(frozen=True, kw_only=True)
