@@ -64,9 +64,10 @@ def block(table: Table) -> str:
         "| nvc at | " + " | ".join(FAMILIES[name] for name in names) + " |",
         "| --- |" + " --- |" * len(names),
     ]
+    preset = {point.point: f", preset {point.point.split('-')[1]}" if "-" in point.point else "" for point in points}
     for point in points:
         cells = [_ratios([i for i in equal if i.point == point.point and _family(i.anchor) == name]) for name in names]
-        lines.append(f"| {point.kbps:.2f} kbit/s | " + " | ".join(cells) + " |")
+        lines.append(f"| {point.kbps:.2f} kbit/s{preset[point.point]} | " + " | ".join(cells) + " |")
     return "\n".join([*lines, "", _losses(table), ""])
 
 
