@@ -160,7 +160,7 @@ class Decoder:
         except BitstreamError:
             # What follows the damage is not looked at: the next bytes must begin with a unit again.
             self._reader = UnitReader(self._limits)
-            self._stream.damage()
+            self.damage()
             raise
 
     def decode_unit(self, unit: Unit) -> list[Picture]:
@@ -180,7 +180,7 @@ class Decoder:
             else:
                 pictures = []
         except BitstreamError:
-            self._stream.damage()
+            self.damage()
             raise
         return pictures
 
