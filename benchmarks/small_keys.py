@@ -103,9 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Small key pictures against coarse ones.")
     parser.add_argument("clips", nargs="+", type=Path, metavar="CLIP")
     parser.add_argument("--restorer", type=Path, help="weights of the restorer")
-    parser.add_argument(
-        "--perceptual-weights", type=Path, metavar="FILE", help="of SqueezeNet, for sqp"
-    )
+    parser.add_argument("--perceptual-weights", type=Path, metavar="FILE", help="of SqueezeNet, for sqp")
     parser.add_argument("--qps", default=",".join(map(str, QPS)))
     parser.add_argument("--model", default=zoo.DEFAULT_MODEL)
     parser.add_argument("-o", "--output", type=Path)

@@ -58,8 +58,8 @@ def draw_patches(large: np.ndarray, small: np.ndarray, rng: np.random.Generator)
         flip = -1 if rng.random() < 0.5 else 1
         pairs.append((target[:, ::flip], crop[:, ::flip]))
     stacked = (np.stack(part).transpose(0, 3, 1, 2) for part in zip(*pairs, strict=True))
-    target, crop = (torch.from_numpy(np.ascontiguousarray(part)).float() / 255 for part in stacked)
-    return target, crop
+    targets, crops = (torch.from_numpy(np.ascontiguousarray(part)).float() / 255 for part in stacked)
+    return targets, crops
 
 
 def train(folder: Path, *, minutes: float, pictures: int, seed: int = 0, report: bool = True) -> Restorer:
