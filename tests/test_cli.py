@@ -172,7 +172,7 @@ def test_pipes(video: Path, tmp_path: Path) -> None:
 
 
 def test_being_terminated_leaves_nothing(tmp_path: Path) -> None:
-    source = write_clip(tmp_path / "a.mkv", marked_frames(4, 64, 64) * 75, options={"qp": "40"})
+    source = write_clip(tmp_path / "a.mkv", marked_frames(4, 64, 64) * 300, options={"qp": "40"})
     out = tmp_path / "out"
     out.mkdir()
     command = [sys.executable, "-m", "nvc.cli.encode", str(source), "-o", str(out / "a.nvc"), "--crop", "none", *TINY]
