@@ -290,9 +290,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = {"tune": options.tune, "preset": options.preset, "frames": options.frames, "step": options.step}
         model_id = load_model(options.model or zoo.DEFAULT_MODEL, torch.device("cpu")).model_id.hex()
         head = {"settings": settings, "model_id": model_id, **summarise(rows, options.tune)}
-        write_json(
-            options.output, {**head, "rows": rows, "machine": describe_machine(), "versions": describe_versions()}
-        )
+        around = {"machine": describe_machine(), "versions": describe_versions()}
+        write_json(options.output, {**head, "rows": rows, **around})
     print(json.dumps(summarise(rows, options.tune), indent=1))
     return 0
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from nvc.cli.console import Console, add_common_options, check_outputs, input_path, output_of, write_stats
 from nvc.cli.exits import run
+from nvc.cli.square import crop_of
 from nvc.output import check_new
-
-if TYPE_CHECKING:
-    from nvc.crop import Square
 
 _EXITS = "exit codes: 0 done, 1 cannot read or write, 2 usage, 4 no such model, 5 no such device or out of memory"
 
@@ -58,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--crop",
-        type=_crop,
+        type=crop_of,
         default="auto",
         metavar="auto|none|X,Y,SIDE",
         help="follow the face, take a square video whole, or take this square (default: auto)",
@@ -145,18 +142,6 @@ def _strength(text: str) -> float:
     if not 0 <= value <= 4:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 4")
     return value
-
-
-def _crop(text: str) -> str | Square:
-    if text in ("auto", "none"):
-        return text
-    try:
-        x, y, side = (int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not auto, none or X,Y,SIDE") from None
-    from nvc.crop import Square
-
-    return Square(x, y, side)
 
 
 if __name__ == "__main__":
