@@ -17,7 +17,7 @@ from bitstream.errors import (
 )
 from bitstream.limits import LEVEL_TABLE, POSE_COUNT, Level, Limits, smallest_level
 from bitstream.motion import BitCounter, MotionDecoder, MotionEncoder
-from bitstream.pictures import KeyFrame, Picture
+from bitstream.pictures import KeyFrame, KeyUse, Picture
 from bitstream.quantise import canonical_step, dequantise, expression_step, frame_steps, pose_steps, quantise
 from bitstream.sequence import ExpressionTransform, MotionCrc, PictureCodec, Profile, Sequence
 from bitstream.syntax import Motion, Payload, Truncation, make_unit, parse_payload
@@ -38,6 +38,7 @@ __all__ = [
     "Index",
     "InvalidField",
     "KeyFrame",
+    "KeyUse",
     "Level",
     "LimitExceeded",
     "Limits",

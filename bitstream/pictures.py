@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 from bitstream.bytefields import FieldReader, FieldWriter, check_range
 from bitstream.errors import InvalidField
@@ -29,9 +30,24 @@ def _set_integers(unit: object, name: str) -> None:
     object.__setattr__(unit, name, values)
 
 
+class KeyUse(IntEnum):
+    """What a KEYFRAME is for besides being a source: the ``extension`` byte of its unit. Other values mean DRAWN."""
+
+    DRAWN = 0  #: an output frame, drawn through the network with its own motion; the byte is left out
+    SHOWN_AS_DECODED = 1  #: an output frame as decoded
+    SOURCE_ONLY = 2  #: no output frame: the next one has its ``presentation_index``
+
+    @classmethod
+    def of(cls, extension: int | None) -> KeyUse:
+        """The use that a unit's ``extension`` byte, or None for none, stands for."""
+        return cls(extension) if extension in (cls.SHOWN_AS_DECODED, cls.SOURCE_ONLY) else cls.DRAWN
+
+
 @dataclass(frozen=True, kw_only=True)
 class KeyFrame:
-    """KEYFRAME: a key picture with its keypoints and head, and itself the output frame at ``presentation_index``.
+    """KEYFRAME: a key picture with its keypoints and head, itself the output frame at ``presentation_index``.
+
+    With :attr:`KeyUse.SOURCE_ONLY` it is no output frame, and the next one has that index.
 
     ======================  =========  ===============================================================================
     presentation_index      leb128     0 to 2^28 - 1

@@ -5,7 +5,8 @@ motion state, the next presentation index. It is all of Part A that is not insid
 
 * a SEQUENCE with the payload of the one in force is a repeat and changes nothing; another one empties the source slots
   and wants a KEYFRAME before any MOTION or PICTURE;
-* KEYFRAME and PICTURE say their presentation index, never one below the next; MOTION frames take the next ones;
+* KEYFRAME and PICTURE say their presentation index, never one below the next; MOTION frames take the next ones; a
+  KEYFRAME that is a source only leaves its index to the frame after it;
 * an index that is skipped shows the frame before it again; at most 1024 in a row.
 
 :func:`read_damaged` reads what can be read of a damaged file.
@@ -21,7 +22,7 @@ from bitstream.ancillary import Audio, Resync
 from bitstream.errors import BitstreamError, Corrupt, LimitExceeded
 from bitstream.limits import MAX_PRESENTATION_INDEX, Limits
 from bitstream.motion import MotionDecoder
-from bitstream.pictures import KeyFrame, Picture
+from bitstream.pictures import KeyFrame, KeyUse, Picture
 from bitstream.rangecoder import RangeDecoder
 from bitstream.sequence import Sequence
 from bitstream.syntax import Motion, Payload, parse_payload
@@ -103,7 +104,7 @@ class StreamDecoder:
         if isinstance(payload, Sequence):
             self._start_sequence(payload)
         elif isinstance(payload, KeyFrame):
-            frames = self._key_frame(payload)
+            frames = self._key_frame(payload, KeyUse.of(unit.extension))
         elif isinstance(payload, Motion):
             frames = self._motion_frames(payload)
         elif isinstance(payload, Picture):
@@ -138,7 +139,7 @@ class StreamDecoder:
         self.sequence, self._motion = sequence, MotionDecoder(sequence, coder=self._coder)
         self.slots, self.key = {}, None
 
-    def _key_frame(self, key: KeyFrame) -> list[Frame]:
+    def _key_frame(self, key: KeyFrame, use: KeyUse) -> list[Frame]:
         gap = self._skip_to(key.presentation_index)
         if self._motion_lost and self.sequence is not None:  # a key frame may be lost: what the slots hold is unsure
             self._motion, self.slots = MotionDecoder(self.sequence, coder=self._coder), {}
@@ -146,6 +147,9 @@ class StreamDecoder:
             self._motion.start(key)
         self.slots[key.source_slot], self.key = key, key
         self._motion_lost = self._picture_lost = False
+        self.next_index = key.presentation_index
+        if use is KeyUse.SOURCE_ONLY:
+            return gap
         return [*gap, Frame(key.presentation_index, FrameKind.KEYFRAME, key.values, (key.source_slot,))]
 
     def _motion_frames(self, header: Motion) -> list[Frame]:

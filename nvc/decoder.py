@@ -10,6 +10,7 @@ from torch import Tensor
 from bitstream import (
     BitstreamError,
     KeyFrame,
+    KeyUse,
     Limits,
     ModelMismatch,
     Sequence,
@@ -32,8 +33,6 @@ from nvc.staging import Staging
 from nvc.statistics import DecoderStatistics
 from nvc.transfer import Transfer
 from nvc.view import View
-
-SHOWN_AS_DECODED = 1  # extension byte of a KEYFRAME unit
 
 
 class Decoder:
@@ -172,7 +171,7 @@ class Decoder:
             self._follow_sequence()
             payload = self._stream.payload
             if unit.type is UnitType.KEYFRAME and isinstance(payload, KeyFrame):
-                pictures = self._key_frame(payload, coded, as_decoded=unit.extension == SHOWN_AS_DECODED)
+                pictures = self._key_frame(payload, coded, KeyUse.of(unit.extension))
             elif isinstance(payload, PictureUnit) and coded and coded[0].kind is FrameKind.PICTURE:
                 pictures = self._show_all(self._road.decode(payload, coded))
             elif coded or unit.type is UnitType.END:
@@ -242,20 +241,21 @@ class Decoder:
             pictures += self._show_all(list(zip(run, self._draw(run), strict=True)))
         return pictures
 
-    def _key_frame(self, key: KeyFrame, coded: list[CodedFrame], *, as_decoded: bool) -> list[Picture]:
-        """Frames lost before the key frame are drawn from the key picture before it; then the key frame's own."""
+    def _key_frame(self, key: KeyFrame, coded: list[CodedFrame], use: KeyUse) -> list[Picture]:
+        """Frames lost before the key frame are drawn from the key picture before it; then its own, if it has one."""
         late: list[Picture] = []
         with suppress(BitstreamError):  # what is wrong with older pictures does no harm to this one
             late = self._show_all(self._road.drain())
-        pictures = late + self._draw_all(coded[:-1])
+        own = [] if use is KeyUse.SOURCE_ONLY else coded[-1:]
+        pictures = late + self._draw_all(coded[: len(coded) - len(own)])
         if self._renderer is None:
             return pictures
         head = self._renderer.add_source(key)
         spec, side = self._renderer.spec, self._renderer.side
         self._road.start(key, spec=spec, side=side)
-        if not as_decoded:
+        if use is not KeyUse.SHOWN_AS_DECODED:
             self.staging.start(head)
-            return pictures + self._draw_all(coded[-1:])
+            return pictures + self._draw_all(own)
         if self.transfer is None:
             return pictures + self._show_all([(coded[-1], shown_picture(key, spec=spec, side=side))])
         # Its head is not known, so a portrait that is driven keeps still.

@@ -18,7 +18,8 @@ class KeyInput:
     """A key frame before coding: output index, picture uint8 ``[S, S, 3]``, keypoints ``[K, 3]``, motion ``[7 + N]``.
 
     ``square``: where the picture was cut out of the source; ``new_scene``: pictures before it are worth nothing now;
-    ``qp``: of its picture, where it is not the stream's.
+    ``qp``: of its picture, where it is not the stream's; ``shown``: whether it is the frame ``index`` itself, or only
+    the source from which that one and those after it are drawn.
     """
 
     index: int
@@ -28,3 +29,4 @@ class KeyInput:
     square: Square
     new_scene: bool = True
     qp: int | None = None
+    shown: bool = True

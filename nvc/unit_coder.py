@@ -14,6 +14,7 @@ from bitstream import (
     POSE_COUNT,
     ExpressionTransform,
     KeyFrame,
+    KeyUse,
     LimitExceeded,
     Metadata,
     MotionCrc,
@@ -34,8 +35,6 @@ from nvc.motion_choice import DEFAULT_RDO, MotionChoice
 from nvc.rate import CodingPoint
 from nvc.source_slots import SourceSlots
 from nvc.statistics import EncoderStatistics
-
-SHOWN_AS_DECODED = 1  # extension byte of a KEYFRAME unit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +101,7 @@ class UnitCoder:
     def key_frame(self, key: KeyInput) -> list[Unit]:
         """Pending motion, then the key frame, with a SEQUENCE before it where one is due."""
         units, sequence = self._begin(key.index, key.square)
-        return [*units, self._start(self._key_unit(key, sequence))]
+        return [*units, self._start(self._key_unit(key, sequence), KeyUse.DRAWN if key.shown else KeyUse.SOURCE_ONLY)]
 
     def start_pictures(self, first: bytes, *, index: int, side: int, square: Square) -> list[Unit]:
         """Pending motion, then a key frame that is shown as decoded; :meth:`more_pictures` go on from it.
@@ -120,7 +119,7 @@ class UnitCoder:
             expression=(0,) * sequence.expression_count,
             picture=first,
         )
-        return [*units, self._start(key, extension=SHOWN_AS_DECODED)]
+        return [*units, self._start(key, KeyUse.SHOWN_AS_DECODED)]
 
     def more_pictures(self, coded: list[bytes]) -> list[Unit]:
         """The pictures that follow in decoding order, as many a unit as motion has frames."""
@@ -149,13 +148,14 @@ class UnitCoder:
             self._choice = self._choice_for(sequence)
         return units, sequence
 
-    def _start(self, key: KeyFrame, *, extension: int | None = None) -> Unit:
+    def _start(self, key: KeyFrame, use: KeyUse) -> Unit:
         """A key frame's unit; motion goes on from it."""
         self._motion_encoder().start(key)
         self._motion_choice().start(key)
         self._last = bitstream.dequantise(np.array(key.values), self._steps).astype(np.float64)
-        self._next_index += 1
-        return self._counted(Unit(UnitType.KEYFRAME, key.to_payload(), extension=extension), frames=1)
+        frames = 0 if use is KeyUse.SOURCE_ONLY else 1
+        self._next_index += frames
+        return self._counted(Unit(UnitType.KEYFRAME, key.to_payload(), extension=use or None), frames=frames)
 
     def _key_unit(self, key: KeyInput, sequence: Sequence) -> KeyFrame:
         integers = bitstream.quantise(key.motion, self._steps)

@@ -69,6 +69,7 @@ SIGNATURE = bytes.fromhex("894E56430D0A1A0A")
 SEQUENCE, KEYFRAME, MOTION, PICTURE, END, AUDIO, METADATA, INDEX, RESYNC = 0, 1, 2, 3, 7, 8, 9, 10, 11
 KNOWN_TYPES = {SEQUENCE, KEYFRAME, MOTION, PICTURE, END, AUDIO, METADATA, INDEX, RESYNC}
 FIRST_ANCILLARY = 8
+SOURCE_ONLY = 2  # extension byte of a KEYFRAME that is no output frame
 VERSION = 1
 MAX_UNIT_BYTES = (1 << 24) - 1
 MAX_MOTION_BYTES = 4095
@@ -178,8 +179,8 @@ class Fields:
 class Unit:
     """One unit and what its header says."""
 
-    def __init__(self, kind, crc_flag, payload, payload_at, end, trace):
-        self.kind, self.crc_flag, self.payload = kind, crc_flag, payload
+    def __init__(self, kind, crc_flag, extension, payload, payload_at, end, trace):
+        self.kind, self.crc_flag, self.extension, self.payload = kind, crc_flag, extension, payload
         self.payload_at, self.end, self.trace = payload_at, end, trace
 
 
@@ -221,7 +222,8 @@ def read_unit(data, at):
     if extension_flag:
         trace.append(f"{at + 1}.0 8 extension = {data[at + 1]}")
     trace.append(f"{size_at}.0 {8 * k} unit_size = {size}")
-    return Unit(kind, crc_flag, payload, payload_at, end, trace)
+    extension = data[at + 1] if extension_flag else None
+    return Unit(kind, crc_flag, extension, payload, payload_at, end, trace)
 
 
 def crc_of(kind, data):
@@ -700,7 +702,7 @@ class Decoder:
             self.start_sequence(fields)
         elif kind == KEYFRAME:
             fields = parse_key_frame(f, self.sequence)
-            frames = self.key_frame(fields)
+            frames = self.key_frame(fields, source_only=unit.extension == SOURCE_ONLY)
         elif kind == MOTION:
             fields, frames = self.motion(unit, f)
         elif kind == PICTURE:
@@ -734,7 +736,7 @@ class Decoder:
             raise LimitExceeded("the picture is larger than this decoder takes")
         self.sequence, self.key, self.slots, self.state = s, None, {}, None
 
-    def key_frame(self, k):
+    def key_frame(self, k, source_only):
         gap = self.skip_to(k["presentation_index"])
         if self.motion_lost:
             self.slots = {}
@@ -742,6 +744,9 @@ class Decoder:
         self.state = MotionState(self.sequence["expression_count"], k["pose"] + k["expression"])
         self.sources = [k["source_slot"]]
         self.motion_lost = self.picture_lost = False
+        self.next_index = k["presentation_index"]
+        if source_only:
+            return gap
         return [*gap, (k["presentation_index"], "KEYFRAME", self.sources, k["pose"] + k["expression"])]
 
     def motion(self, unit, f):
