@@ -16,6 +16,7 @@ from typing import Any
 from bitstream.elements import Decision, Element, Result, WatchedDecoder, numbers, unit_elements
 from bitstream.errors import BitstreamError, Truncated
 from bitstream.limits import Limits
+from bitstream.pictures import KeyUse
 from bitstream.rangecoder import RangeDecoder
 from bitstream.stream import Frame, StreamDecoder
 from bitstream.syntax import Payload
@@ -24,6 +25,7 @@ from bitstream.units import SIGNATURE, Unit, UnitReader, UnitType
 _HEADER_BITS = {"forbidden_zero", "unit_type", "crc_flag", "extension_flag", "reserved_zero"}
 _RUNS = {"values", "coded"}
 _LONGEST_SHOWN = 64  # bytes printed in full; longer ones by length and hash
+_REMARKS = {KeyUse.SOURCE_ONLY: "; a source only, no frame", KeyUse.SHOWN_AS_DECODED: "; shown as decoded"}
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,11 @@ class UnitTrace:
     def type_name(self) -> str:
         """SEQUENCE, KEYFRAME, ..., or UNKNOWN_12 to UNKNOWN_15."""
         return self.unit.type.name if isinstance(self.unit.type, UnitType) else f"UNKNOWN_{self.unit.type}"
+
+    @property
+    def key_use(self) -> KeyUse | None:
+        """What a KEYFRAME is for; None for any other unit."""
+        return KeyUse.of(self.unit.extension) if self.unit.type is UnitType.KEYFRAME else None
 
 
 @dataclass(frozen=True)
@@ -196,10 +203,11 @@ def bits_by_element(trace: UnitTrace) -> dict[str, float]:
 
 
 def unit_table(trace: StreamTrace) -> Iterator[str]:
-    """One line a unit: offset, size in bytes, type, then bits by element."""
+    """One line a unit: offset, size in bytes, type, then bits by element, and what a KEYFRAME is if not drawn."""
     yield f"{'offset':>10} {'bytes':>8} {'unit_type':<10} bits by element"
     for unit in trace.units:
         parts = [f"{name} {bits:.1f}".removesuffix(".0") for name, bits in bits_by_element(unit).items()]
-        yield f"{unit.offset:>10} {unit.size:>8} {unit.type_name:<10} {', '.join(parts)}"
+        remark = _REMARKS.get(unit.key_use, "") if unit.key_use is not None else ""
+        yield f"{unit.offset:>10} {unit.size:>8} {unit.type_name:<10} {', '.join(parts)}{remark}"
     if trace.error is not None:
         yield f"{error_class(trace.error)}: {trace.error}"

@@ -17,8 +17,10 @@ from bitstream import (
     End,
     Index,
     KeyFrame,
+    KeyUse,
     Limits,
     Motion,
+    Payload,
     Picture,
     Sequence,
     Truncated,
@@ -66,14 +68,18 @@ class NvcWriter:
             self._add(make_unit(Audio(audio)))
             self._next_packet = next(self._packets, None)
 
-    def write(self, units: list[Unit], index: int) -> None:
-        """Write units, of which a KEYFRAME is output frame ``index`` and motion comes before or at it."""
+    def write(self, units: list[Unit], index: int, *, seekable: bool = True) -> None:
+        """Write units, of which a KEYFRAME is output frame ``index`` and motion comes before or at it.
+
+        ``seekable``: decoding can begin at that KEYFRAME, so it is listed in the index.
+        """
         if units:
             self._write_audio(index / self._rate)
         for unit in units:
             if unit.type is UnitType.SEQUENCE:
                 self._sequence_at = self.size
-            if unit.type is UnitType.KEYFRAME and len(self._entries) < _MAX_INDEX_ENTRIES:
+            listed = seekable and len(self._entries) < _MAX_INDEX_ENTRIES
+            if unit.type is UnitType.KEYFRAME and listed and (not self._entries or index > self._entries[-1][0]):
                 with_sequence = self._last is UnitType.SEQUENCE
                 self._entries.append((index, self._sequence_at if with_sequence else self.size))
             self._put(unit)
@@ -146,7 +152,7 @@ class NvcFile:
         first: Sequence | None = None
         sequence: Sequence | None = None
         audio: AudioHeader | None = None
-        start, end = None, 0
+        span = _Span()
         for unit in self.units():
             if not isinstance(unit.type, UnitType):
                 continue
@@ -154,24 +160,42 @@ class NvcFile:
             if isinstance(payload, Sequence):
                 sequence, first = payload, first or payload
                 _check_same(first, sequence)
-            elif isinstance(payload, KeyFrame):
-                start = payload.presentation_index if start is None else start
-                end = payload.presentation_index + 1
-            elif isinstance(payload, Picture):
-                end = payload.last_index + 1
-            elif isinstance(payload, Motion):
-                end += payload.frame_count
             elif isinstance(payload, Audio):
                 audio = audio or payload.header
-        if first is None or start is None:
+            span.add(unit, payload)
+        if first is None or span.following is None:
             raise Corrupt("there is no key frame in the file")
-        return Contents(first, end - start, audio)
+        if span.start is None:
+            raise Corrupt("there is no frame in the file, only sources of frames")
+        return Contents(first, span.end - span.start, audio)
 
     def _open(self) -> BinaryIO:
         try:
             return open(self._path, "rb")
         except OSError as error:
             raise type(error)(error.errno, f"cannot read {self._path}: {error.strerror}") from None
+
+
+class _Span:
+    """Indices of the first frame and after the last one, of all units so far; sources only are no frames."""
+
+    def __init__(self) -> None:
+        self.start: int | None = None
+        self.end = 0
+        self.following: int | None = None  # index of the next frame, known from the first key frame on
+
+    def add(self, unit: Unit, payload: Payload) -> None:
+        """The next unit."""
+        if isinstance(payload, KeyFrame):
+            self.following = payload.presentation_index
+            count = 0 if KeyUse.of(unit.extension) is KeyUse.SOURCE_ONLY else 1
+        elif isinstance(payload, Picture):
+            self.following, count = payload.presentation_index, payload.picture_count
+        else:
+            count = payload.frame_count if isinstance(payload, Motion) else 0
+        if count and self.following is not None:
+            self.start = self.following if self.start is None else self.start
+            self.end = self.following = self.following + count
 
 
 def _check_same(first: Sequence, other: Sequence) -> None:

@@ -56,6 +56,9 @@ types:
       - id: extension
         type: u1
         if: extension_flag
+        doc: |
+          On a key_frame, 1: an output frame shown as decoded; 2: a source only, which is no output frame and leaves its
+          presentation_index to the next one. Other values, and any value on another unit, mean nothing.
       - id: unit_size
         type: leb128
       - id: payload

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from vector_motion_faults import motions
+from vector_sources import source_faults
 from vector_writer import (
     SEQUENCE,
     TINY,
@@ -247,7 +248,7 @@ def picture_counts() -> Faults:
 
 def faulty() -> Iterator[Vector]:
     """All faulty vectors. At hand are the model tiny-64, and a limit of 65535 pixels for Q2."""
-    makers = (framing, sequences, key_frames, ancillary, motions, orders, picture_counts)
+    makers = (framing, sequences, key_frames, ancillary, motions, orders, picture_counts, source_faults)
     for number, (condition, name, data) in enumerate((fault for maker in makers for fault in maker()), 1):
         what = f"{condition}: {name.replace('-', ' ')}"
         pixels = 65535 if condition == "Q2" else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from vector_sources import lost_sources
 from vector_writer import RESILIENT, Stream, key, noise, picture, unit, wave
 
 from bitstream import Picture, Resync, UnitType
@@ -59,3 +60,4 @@ def loss() -> Iterator[tuple[str, str, bytes]]:
     back.units.insert(5, Stream(RESILIENT).add(Resync(1, 1)).units[-1])
     yield "old-mark", "a RESYNC of the past, sent again after damage", back.end()
     yield "nothing-left", "no unit can be read", b"\x89" + bytes(40)
+    yield from lost_sources()

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 from vector_losses import loss, resilient
+from vector_sources import sources
 from vector_writer import (
     SEQUENCE,
     TINY,
@@ -139,6 +140,7 @@ def valid() -> Iterator[tuple[str, str, bytes]]:
     shown = Stream().raw(_with_extension(make_unit(key(picture=picture("gop-0"))).to_bytes(), b"\1"))
     both = Picture(presentation_index=1, picture_count=2, picture=picture("gop-1") + picture("gop-2"))
     yield "several-pictures", "a key picture shown as decoded, then two pictures in a unit", shown.add(both).end()
+    yield from sources()
 
 
 def _ranges(**changes: object) -> bytes:

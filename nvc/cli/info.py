@@ -8,11 +8,11 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from bitstream import SIGNATURE, Audio, Corrupt, KeyFrame, Metadata
+from bitstream import SIGNATURE, Audio, Corrupt, KeyFrame, KeyUse, Metadata
 from bitstream import Sequence as SequenceUnit
 from bitstream.registry import known_models
 from bitstream.stream import FrameKind
-from bitstream.trace import StreamTrace, error_class, to_json, trace_lines, trace_stream, unit_table
+from bitstream.trace import StreamTrace, UnitTrace, error_class, to_json, trace_lines, trace_stream, unit_table
 from nvc.cli.exits import Exit, exit_of, run
 from nvc.version import VERSION
 
@@ -83,13 +83,13 @@ def summary(trace: StreamTrace) -> Iterator[str]:
     if sequence is not None:
         yield from _about_sequence(sequence)
     frames = [frame for unit in trace.units for frame in unit.frames]
-    keys = [u.payload for u in trace.units if isinstance(u.payload, KeyFrame)]
+    keys = [_about_key(u, u.payload) for u in trace.units if isinstance(u.payload, KeyFrame)]
     if frames and sequence is not None:
         count = frames[-1].presentation_index - frames[0].presentation_index + 1
         seconds = float(count / sequence.frame_rate)
         kinds = Counter(FrameKind(frame.kind).name.lower() for frame in frames)
         yield f"frames      {count} in {seconds:.2f} s: " + ", ".join(f"{n} {kind}" for kind, n in kinds.items())
-        yield "key frames  " + ", ".join(f"{key.presentation_index} ({len(key.picture)} bytes)" for key in keys)
+        yield "key frames  " + ", ".join(keys)
         yield from _about_bytes(trace, seconds)
     for unit in trace.units:
         if isinstance(unit.payload, Audio) and unit.payload.header is not None:
@@ -112,6 +112,12 @@ def _about_sequence(sequence: SequenceUnit) -> Iterator[str]:
     flags = [name for name in ("error_resilient", "synthetic") if getattr(sequence, name)]
     if flags:
         yield "flags       " + ", ".join(flags)
+
+
+def _about_key(unit: UnitTrace, key: KeyFrame) -> str:
+    """Its index and bytes; one that is a source only stands before the frame with that index."""
+    before, source = ("before ", ", source only") if unit.key_use is KeyUse.SOURCE_ONLY else ("", "")
+    return f"{before}{key.presentation_index} ({len(key.picture)} bytes{source})"
 
 
 def _about_bytes(trace: StreamTrace, seconds: float) -> Iterator[str]:
