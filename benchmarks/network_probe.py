@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 
 import numpy as np
 import torch
 
 from benchmarks.clips import Clip
+from bitstream.limits import SOURCE_SLOTS
 from nvc.analysis import Analyser
 from nvc.crop import Square
 from nvc.encoder import MAX_BATCH, MAX_GROUP, stream_facts
 from nvc.key_placement import KeyPolicy
 from nvc.models.interface import CodecModel
 from nvc.network_road import NetworkRoad
-from nvc.rate import PLACEMENTS, Placement, Rung
+from nvc.picture_coder import Preset
+from nvc.rate import Rung, Tune
 from nvc.roads import Part
+from nvc.source_comparison import source_chooser
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,7 @@ class Probe:
 
     def kbps(self, rung: Rung) -> float:
         """Rate of the whole clip at a rung."""
-        pictures = self.road.picture_bytes([self.part], rung.placement, rung.point.key_qp)
-        return self.clip.kbps(pictures + self.road.motion_bytes([self.part], rung))
+        return self.clip.kbps(self.road.picture_bytes([self.part], rung) + self.road.motion_bytes([self.part], rung))
 
     def shown(self, rung: Rung, indices: Sequence[int]) -> np.ndarray:
         """Frames as a decoder shows them, uint8 [T, 3, S, S]."""
@@ -41,17 +44,14 @@ class Probe:
         return self.clip.frames[list(indices)]
 
 
-def probe(clip: Clip, model: CodecModel, placements: Sequence[Placement] = PLACEMENTS) -> Probe:
+def probe(clip: Clip, model: CodecModel, *, tune: Tune = Tune.PERCEPTUAL, preset: Preset = Preset.MEDIUM) -> Probe:
     """Analyse a square clip of the model's side."""
     side = clip.frames.shape[-1]
     square, device = Square(0, 0, side), torch.device("cpu")
-    usual = KeyPolicy.for_rate(float(clip.frame_rate))
-    policies = [placement.policy(usual, float(clip.frame_rate)) for placement in placements]
-    analyser = Analyser(model, device=device, policy=policies[0], others=policies[1:], batch=MAX_BATCH)
-    plans = []
-    for frame in clip.frames:
-        plans += analyser.push(np.ascontiguousarray(frame.transpose(1, 2, 0)), square=square)
-    plans += analyser.flush()
+    policy = replace(KeyPolicy.for_rate(float(clip.frame_rate)), turn=inf, shift=inf, zoom=inf)
+    analyser = Analyser(model, device=device, policy=policy, batch=MAX_BATCH)
+    pictures = [np.ascontiguousarray(frame.transpose(1, 2, 0)) for frame in clip.frames]
+    plans = [plan for picture in pictures for plan in analyser.push(picture, square=square)] + analyser.flush()
     facts = stream_facts(
         model,
         source_size=(side, side),
@@ -60,5 +60,17 @@ def probe(clip: Clip, model: CodecModel, placements: Sequence[Placement] = PLACE
         error_resilient=False,
         synthetic=False,
         live=False,
+        sources=SOURCE_SLOTS,
     )
-    return Probe(clip, NetworkRoad(plans, facts, model, device), Part(0, len(plans), True))
+    facts = replace(facts, mixed_sources=False)
+    chooser = source_chooser(
+        plans,
+        lambda indices: {index: pictures[index] for index in indices},
+        model,
+        device=device,
+        tune=tune,
+        preset=preset,
+        frame_rate=float(clip.frame_rate),
+        held=SOURCE_SLOTS,
+    )
+    return Probe(clip, NetworkRoad(plans, facts, model, device, chooser), Part(0, len(plans), True))

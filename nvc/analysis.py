@@ -5,8 +5,7 @@ Nothing is quantised here, so one analysis serves every rate.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -26,27 +25,33 @@ from nvc.unit_coder import KeyInput, Vector
 class FramePlan:
     """What is known of one frame.
 
-    ``motion``: ``[7 + N]``, or None to hold the last; ``key``: what a key frame needs, where some placement wants one;
-    ``reasons``: why, for each placement, or None; ``face``: whether there is one; ``picture``: where there is none and
-    pictures are asked for; ``square``: where it was cut out.
+    ``motion``: ``[7 + N]``, or None to hold the last; ``key``: what a key frame needs, where one is due; ``reason``:
+    why it is, or None; ``face``: whether there is one; ``picture``: where there is none and pictures are asked for;
+    ``square``: where it was cut out.
     """
 
     index: int
     motion: Vector | None = None
     key: KeyInput | None = None
-    reasons: tuple[KeyReason | None, ...] = (None,)
+    reason: KeyReason | None = None
     face: bool = True
     picture: Rgb | None = None
     square: Square = Square(0, 0, 1)
 
-    def is_key(self, placement: int = 0) -> bool:
-        """Whether this is a key frame in one of the placements."""
-        return self.reasons[placement] is not None
+    @property
+    def is_key(self) -> bool:
+        """Whether this is a key frame, by what is known up to it."""
+        return self.reason is not None
+
+    @property
+    def moving(self) -> Vector | None:
+        """How it moves if it is no key frame: ``[7 + N]``, or None to hold the last motion."""
+        return self.key.motion if self.motion is None and self.key is not None else self.motion
 
     @property
     def begins_scene(self) -> bool:
         """Whether what comes has nothing to do with the frames before."""
-        return self.reasons[0] in SCENE_REASONS
+        return self.reason in SCENE_REASONS
 
 
 @dataclass(frozen=True)
@@ -69,22 +74,17 @@ class Analyser:
         *,
         device: torch.device,
         policy: KeyPolicy,
-        others: Sequence[KeyPolicy] = (),
         batch: int = 1,
         statistics: EncoderStatistics | None = None,
         pictures: bool = False,
     ) -> None:
-        """Set up; ``policy`` is placement 0 of the plans, ``others`` are further ones, which share its scenes.
-
-        ``pictures``: plans bring the pictures of frames without a face.
-        """
+        """Set up; ``pictures``: plans bring the pictures of frames without a face."""
         self._model = model
         self._device = device
         self._batch = batch
         self.statistics = statistics or EncoderStatistics()
         self._placement = KeyPlacement(policy)
         self._pictures = pictures
-        self._others = [KeyPlacement(other) for other in others]
         self._cuts = CutDetector()
         self._waiting: list[_Waiting] = []
         self._square: Square | None = None
@@ -127,27 +127,16 @@ class Analyser:
             face=frame.face,
             new_square=frame.new_square,
         )
-        reasons = self._reasons(moment)
+        reason = self._placement.next(moment)
         moves = frame.face and self._placement.settled
         motion, key = vector if moves else None, None
-        if any(reason is not None for reason in reasons):
+        if reason is not None:
             with self.statistics.stage("motion estimation"), torch.inference_mode():
                 canonical = _finite(self._model.canonical(picture))[0]
-            new_scene = reasons[0] in SCENE_REASONS
+            new_scene = reason in SCENE_REASONS
             key = KeyInput(frame.index, frame.picture, canonical, vector, frame.square, new_scene)
         shown = frame.picture if self._pictures and not frame.face else None
-        return FramePlan(frame.index, motion, key, reasons, frame.face, shown, frame.square)
-
-    def _reasons(self, moment: Moment) -> tuple[KeyReason | None, ...]:
-        first = self._placement.next(moment)
-        reasons = [first]
-        for placement in self._others:
-            if first in SCENE_REASONS:
-                placement.restart(moment)
-                reasons.append(first)
-            else:
-                reasons.append(placement.next(replace(moment, cut=False)))
-        return tuple(reasons)
+        return FramePlan(frame.index, motion, key, reason, frame.face, shown, frame.square)
 
 
 def _finite(values: Tensor) -> Vector:

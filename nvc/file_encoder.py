@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from math import inf
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,14 +25,15 @@ from nvc.motion_mending import EFFORTS, mend
 from nvc.network_road import NetworkRoad
 from nvc.nvc_file import NvcWriter
 from nvc.picture_coder import Preset
-from nvc.rate import DEFAULT_QUALITY, PLACEMENTS, Tune, rung_of
+from nvc.rate import DEFAULT_QUALITY, Tune, rung_of
 from nvc.refinement import Effort
 from nvc.reports import EncodeReport, Judged
 from nvc.road_choice import Choice, RoadChooser
 from nvc.roads import Part, Road, parts_of
+from nvc.source_comparison import source_chooser
 from nvc.statistics import EncoderStatistics
 from nvc.survey import survey
-from nvc.unit_coder import KeyInput, UnitCoder
+from nvc.unit_coder import UnitCoder
 from nvc.video import VideoReader
 
 
@@ -93,11 +95,12 @@ class FileEncoder:
         self._check_square()
         self._device = choose_device(device)
         self._model = load_model(model, self._device)
-        self._policy = KeyPolicy.for_rate(float(reader.info.frame_rate), keyint=keyint)
+        policy = KeyPolicy.for_rate(float(reader.info.frame_rate), keyint=keyint)
+        self._policy = replace(policy, turn=inf, shift=inf, zoom=inf)  # sources are chosen by looking ahead
         self._progress = progress
         self._statistics = EncoderStatistics()
         self._warnings: list[str] = []
-        self._facts = stream_facts(
+        facts = stream_facts(
             self._model,
             source_size=(reader.info.width, reader.info.height),
             frame_rate=reader.info.frame_rate,
@@ -108,13 +111,24 @@ class FileEncoder:
             motion_rdo=motion_rdo,
             sources=sources,
         )
+        self._facts = replace(facts, mixed_sources=False)
 
     def write(self, file: BinaryIO, *, audio: bool, began: float) -> EncodeReport:
         """Do it all; ``began``: when the work began, by ``time.perf_counter``."""
         plans = self._analyse()
         parts = parts_of(plans)
         rate, side = self._facts.frame_rate, self._facts.side
-        self._network = NetworkRoad(plans, self._facts, self._model, self._device)
+        chooser = source_chooser(
+            plans,
+            self._film.some,
+            self._model,
+            device=self._device,
+            tune=self._options.tune,
+            preset=self._options.preset,
+            frame_rate=float(rate),
+            held=self._facts.sources,
+        )
+        self._network = NetworkRoad(plans, self._facts, self._model, self._device, chooser)
         self._conventional = ConventionalRoad(self._film, frame_rate=rate, side=side, preset=self._options.preset)
         choice, judged = self._decide(plans, parts)
         writer = NvcWriter(
@@ -124,8 +138,9 @@ class FileEncoder:
             packets=self._reader.audio_packets() if audio else None,
             count=lambda unit: self._statistics.count(unit, frames=0),
         )
+        starts = {part.start for part in parts}  # in between, sources that came earlier may be needed
         for index, units in self._units(parts, choice):
-            writer.write(units, index)
+            writer.write(units, index, seekable=index in starts)
         writer.finish()
         pictures = sum(p.frames for p, road in zip(parts, choice.roads, strict=True) if road is Road.PICTURES)
         return EncodeReport(
@@ -163,13 +178,10 @@ class FileEncoder:
         return plan
 
     def _analyse(self) -> list[FramePlan]:
-        rate = float(self._facts.frame_rate)
-        policies = [placement.policy(self._policy, rate) for placement in PLACEMENTS]
         analyser = Analyser(
             self._model,
             device=self._device,
-            policy=policies[0],
-            others=policies[1:],
+            policy=self._policy,
             batch=MAX_BATCH,
             statistics=self._statistics,
         )
@@ -211,7 +223,7 @@ class FileEncoder:
         if self._bitrate is None:
             choice = chooser.for_rung(self._rung)
         else:
-            fixed = (make_unit(End()), make_unit(provenance()), self._index_of(plans, parts))
+            fixed = (make_unit(End()), make_unit(provenance()), self._index_of(parts))
             around = len(SIGNATURE) + sum(len(unit.to_bytes()) for unit in fixed)
             choice = chooser.for_budget(self._bitrate * seconds / 8 - around)
             if not choice.reached:
@@ -239,33 +251,33 @@ class FileEncoder:
                     device=self._device,
                     effort=effort,
                     point=point,
-                    placement=choice.rung.placement,
-                    coded=lambda key: self._network.picture(key, choice.key_qps.get(key.index, point.key_qp)),
+                    changes=self._network.changes(part, choice.rung),
+                    coded=lambda key: self._network.picture(key, choice.key_qps.get(key.pictured, key.qp or 0)),
                     progress=lambda index: self._progress("refining motion", index + 1, total),
                 )
         return mended
 
-    def _index_of(self, plans: list[FramePlan], parts: list[Part]) -> Unit:
+    def _index_of(self, parts: list[Part]) -> Unit:
         """An INDEX unit about as long as that of the file will be."""
-        keys = [plan.index for part in parts for plan in plans[part.start : part.end] if plan.is_key()]
-        return make_unit(Index(tuple((index, 1000 * (i + 1)) for i, index in enumerate(keys))))
+        return make_unit(Index(tuple((part.start, 1000 * (i + 1)) for i, part in enumerate(parts))))
 
     def _units(self, parts: list[Part], choice: Choice) -> Iterator[tuple[int, list[Unit]]]:
         """Units of the video as they are ready, each time with the index of the frame that has been added."""
-        network, key_qps, statistics = self._network, choice.key_qps, self._statistics
-
-        def coded_key(key: KeyInput, qp: int) -> bytes:
-            return network.picture(key, key_qps.get(key.index, qp))
+        network, statistics = self._network, self._statistics
 
         def told(index: int, reason: str) -> None:
             statistics.key_frames.append((index, reason))
 
         coder = UnitCoder(
-            self._facts, choice.rung.point, metadata=provenance(), statistics=statistics, picture_coder=coded_key
+            self._facts,
+            choice.rung.point,
+            metadata=provenance(),
+            statistics=statistics,
+            picture_coder=network.picture,
         )
         for part, road in zip(parts, choice.roads, strict=True):
             if road is Road.NETWORK:
-                yield from network.units(coder, part, choice.rung.placement, told)
+                yield from network.units(coder, part, choice.rung, told, choice.key_qps)
                 continue
             point = choice.pictures[part]
             first, *others = self._conventional.coded(part, point)

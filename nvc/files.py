@@ -58,7 +58,7 @@ def encode_file(
     error_resilient: bool = False,
     synthetic: bool = False,
     motion_rdo: float = DEFAULT_RDO,
-    sources: int = 1,
+    sources: int = 4,
     tune: str | Tune = Tune.PERCEPTUAL,
     preset: str | Preset = Preset.MEDIUM,
     min_quality: float | None = None,

@@ -29,6 +29,7 @@ _FLOOR = 0.01  # of a feature's deviation: less than this is nothing
 _DETAIL = 0.82  # makes the distance about as large as that of image-recognition features
 _KEYPOINTS = 0.01  # a pixel at a side of 256
 _BATCH = 4
+_REMEMBERED = 512  # originals of which features are kept
 _PSNR_OF_EQUAL = 60.0  # dB, for frames that do not differ
 
 
@@ -39,6 +40,7 @@ class Judge:
         self._model = model
         self._device = device
         self.tune = tune
+        self._known: dict[int, tuple[Rgb, Tensor, Tensor]] = {}
 
     def scores(self, originals: Sequence[Rgb], shown: Sequence[Rgb]) -> NDArray[np.float64]:
         """A score for each frame, uint8 ``[S, S, 3]``: PSNR in dB, or 100 * (1 - perceptual distance)."""
@@ -50,13 +52,32 @@ class Judge:
         """Perceptual distance of each frame: 0 for equal ones, 0.2 for good and 0.5 for bad ones."""
         found: list[NDArray[np.float64]] = []
         for start in range(0, len(originals), _BATCH):
-            pair = [to_network(list(part[start : start + _BATCH]), self._device) for part in (originals, shown)]
+            real, points = self._features_of(originals[start : start + _BATCH])
+            pictures = to_network(list(shown[start : start + _BATCH]), self._device)
             with torch.inference_mode():
-                detail = (self._deviations(pair[0]) - self._deviations(pair[1])).abs().mean((1, 2, 3))
-                moved = self._keypoints(pair[0], pair[1])
+                detail = (real - self._deviations(pictures)).abs().mean((1, 2, 3))
+                apart = points[..., 3:5] - self._keypoints(pictures, points)
+                moved = 128 * apart.pow(2).sum(-1).sqrt().mean(1)  # pixels at a side of 256
             found.append((_DETAIL * detail + _KEYPOINTS * moved).double().cpu().numpy())
         values = np.concatenate(found) if found else np.zeros(0)
         return np.nan_to_num(values, nan=1.0, posinf=1.0)
+
+    def _features_of(self, originals: Sequence[Rgb]) -> tuple[Tensor, Tensor]:
+        """Deviations and keypoints of originals, which are compared with many frames each."""
+        new = [picture for picture in originals if id(picture) not in self._known]
+        if len(self._known) + len(new) > _REMEMBERED:
+            self._known.clear()
+            new = list(originals)
+        if new:
+            pictures = to_network(new, self._device)
+            with torch.inference_mode():
+                deviations = self._deviations(pictures)
+                x_c, motion = self._model.canonical(pictures), self._model.estimate(pictures)
+                points = torch.cat([x_c, pose.keypoints(x_c, motion, self._model.expression_basis)], -1)
+            for picture, deviation, point in zip(new, deviations, points, strict=True):
+                self._known[id(picture)] = picture, deviation, point  # holding the picture keeps its id
+        known = [self._known[id(picture)] for picture in originals]
+        return torch.stack([entry[1] for entry in known]), torch.stack([entry[2] for entry in known])
 
     def _deviations(self, pictures: Tensor) -> Tensor:
         """Logarithms of the features' deviations in windows, [B, C, n, n]."""
@@ -66,11 +87,10 @@ class Judge:
         variance = F.avg_pool2d(features * features, window) - mean * mean
         return (variance.clamp_min(0).sqrt() + _FLOOR).log()
 
-    def _keypoints(self, originals: Tensor, shown: Tensor) -> Tensor:
-        """Mean distance of the keypoints in pixels at a side of 256, [B]."""
-        x_c, basis = self._model.canonical(originals), self._model.expression_basis
-        a, b = (pose.keypoints(x_c, self._model.estimate(p), basis)[..., :2] for p in (originals, shown))
-        return 128 * (a - b).pow(2).sum(-1).sqrt().mean(1)
+    def _keypoints(self, shown: Tensor, originals: Tensor) -> Tensor:
+        """Keypoints of frames on the canonical ones of their originals (the first three numbers), [B, K, 2]."""
+        motion = self._model.estimate(shown)
+        return pose.keypoints(originals[..., :3], motion, self._model.expression_basis)[..., :2]
 
 
 def psnr(original: Rgb, shown: Rgb) -> float:

@@ -19,7 +19,7 @@ class KeyInput:
 
     ``square``: where the picture was cut out of the source; ``new_scene``: pictures before it are worth nothing now;
     ``qp``: of its picture, where it is not the stream's; ``shown``: whether it is the frame ``index`` itself, or only
-    the source from which that one and those after it are drawn.
+    the source from which that one and those after it are drawn; ``frame``: which frame it was, if not ``index``.
     """
 
     index: int
@@ -30,3 +30,9 @@ class KeyInput:
     new_scene: bool = True
     qp: int | None = None
     shown: bool = True
+    frame: int | None = None
+
+    @property
+    def pictured(self) -> int:
+        """Index of the frame whose picture it is."""
+        return self.index if self.frame is None else self.frame

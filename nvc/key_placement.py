@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
@@ -56,16 +56,6 @@ class KeyPolicy:
             patience=max(1, round(0.2 * frame_rate)),
             spacing=max(1, round(1.2 * frame_rate)),
             cut_spacing=max(1, round(0.25 * frame_rate)),
-        )
-
-    def denser(self, factor: float) -> KeyPolicy:
-        """Bounds that are narrower by a factor (above 1: more key frames), for heads that move."""
-        return replace(
-            self,
-            turn=self.turn / factor,
-            shift=self.shift / factor,
-            zoom=self.zoom / factor,
-            spacing=max(1, round(self.spacing / factor)),
         )
 
 

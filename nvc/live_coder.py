@@ -68,15 +68,15 @@ class LiveCoder:
             return self._coded(plan, None)
         self._unused += self.bucket.tick() / 8
         self._plans.append(plan)
-        if self._unused > _SPARE * self._key_bytes and plan.face and not plan.is_key():
+        if self._unused > _SPARE * self._key_bytes and plan.face and not plan.is_key:
             self._unused = -_SPARE * self._key_bytes  # and not again while that one is on its way
             self._ask_for_key()
         sent = self._send()
         while self._plans and not self._units:
             room = self.bucket.room
-            if not self._plans[0].is_key() and room < 2 * self._usual:
+            if not self._plans[0].is_key and room < 2 * self._usual:
                 break
-            if self._plans[0].is_key() and self._smallest_key(self._plans[0]) > room:
+            if self._plans[0].is_key and self._smallest_key(self._plans[0]) > room:
                 break
             self._units += self._coded(self._plans.popleft(), room)
             sent += self._send()
@@ -98,12 +98,12 @@ class LiveCoder:
         return sent
 
     def _coded(self, plan: FramePlan, room: int | None) -> list[Unit]:
-        if plan.is_key() and plan.reasons[0] is not None:
-            self._statistics.key_frames.append((plan.index, plan.reasons[0].value))
+        if plan.is_key and plan.reason is not None:
+            self._statistics.key_frames.append((plan.index, plan.reason.value))
         if plan.picture is not None:
             return self._conventional(plan, plan.picture)
         self._pictures = None
-        if plan.key is not None and plan.is_key():
+        if plan.key is not None and plan.is_key:
             units = self._coder.key_frame(plan.key if room is None else self._fitting(plan.key, room))
             self._key_bytes, self._unused = float(sum(len(unit.to_bytes()) for unit in units)), 0.0
             return units
@@ -118,7 +118,7 @@ class LiveCoder:
         return 0 if self.bucket is None else max(1, int(self.bucket.capacity / self.bucket.rate * self._rate))
 
     def _conventional(self, plan: FramePlan, picture: colour.Rgb) -> list[Unit]:
-        if plan.is_key() or self._pictures is None:
+        if plan.is_key or self._pictures is None:
             point = PicturePoint(crf=self._crf, side=self._side, preset=Preset.FAST, delay=False)
             bitrate = None if self._bitrate is None else _PICTURES_SHARE * self._bitrate
             self._pictures = PictureCoder(point, frame_rate=self._rate, bitrate=bitrate)

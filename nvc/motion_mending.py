@@ -36,24 +36,25 @@ def mend(
     device: torch.device,
     effort: Effort,
     point: CodingPoint,
-    placement: int,
+    changes: Sequence[KeyInput],
     coded: Callable[[KeyInput], bytes],
     progress: Callable[[int], None] = lambda done: None,
 ) -> list[FramePlan]:
     """The plans with corrected motion.
 
     Args:
-        plans: of consecutive frames, beginning with a key frame of the placement.
+        plans: of consecutive frames.
         pictures: of the same frames, uint8 ``[S, S, 3]``.
         model, device: what draws.
         effort: how hard to look.
         point: how keypoints and motion are quantised.
-        placement: which of the key frame placements is used.
+        changes: where frames begin to be drawn from another key picture, the first one at the first frame.
         coded: a key picture as it is sent.
         progress: told of every frame.
     """
     refiner = MotionRefiner(model, device=device, effort=effort)
     mean = model.mean_keypoints.float().cpu().numpy()
+    starts = {key.index: key for key in changes}
     mended: list[FramePlan] = []
     segment: list[FramePlan] = []
 
@@ -66,11 +67,13 @@ def mend(
 
     for plan, picture in zip(plans, pictures, strict=True):
         progress(plan.index)
-        if plan.key is not None and plan.is_key(placement):
+        key = starts.get(plan.index)
+        if key is not None:
             close()
+            seen = _as_seen(coded(key), side=len(key.picture))
+            refiner.start(seen, _as_sent(key.canonical, mean, point.canonical_quantiser), key.motion)
+        if key is not None and key.shown:
             mended.append(plan)
-            seen = _as_seen(coded(plan.key), side=len(plan.key.picture))
-            refiner.start(seen, _as_sent(plan.key.canonical, mean, point.canonical_quantiser), plan.key.motion)
             continue
         segment.append(plan)
         if plan.motion is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,53 +18,105 @@ from nvc.key_size import encode_fitting
 from nvc.models.interface import CodecModel
 from nvc.rate import Rung
 from nvc.roads import Part
+from nvc.source_choice import SourceChooser
 from nvc.unit_coder import KeyInput, StreamFacts, UnitCoder
 
 _MOST_FINER = 16  # QP by which key pictures may be finer than the ladder says, where nothing else takes the bytes
+# A picture that many frames are drawn from is worth more bytes: its QP falls by so much each time their seconds double.
+_QP_PER_OCTAVE = 3.0
+_USUAL_SECONDS = 8.0
+_MOST_SHIFT = (-3, 6)
 
 KeyQps = dict[int, int]
-"""QP of key pictures by the index of the frame."""
+"""QP of key pictures by the index of the frame that they show."""
 
 
 class NetworkRoad:
     """Parts of a video as key frames and motion. ``plans`` are those of the whole video."""
 
-    def __init__(self, plans: Sequence[FramePlan], facts: StreamFacts, model: CodecModel, device: torch.device) -> None:
+    def __init__(
+        self,
+        plans: Sequence[FramePlan],
+        facts: StreamFacts,
+        model: CodecModel,
+        device: torch.device,
+        chooser: SourceChooser,
+    ) -> None:
         self._plans = plans
         self._facts = facts
         self._model = model
         self._device = device
+        self._chooser = chooser
         self._pictures: dict[tuple[int, int], bytes] = {}
         self._motion: dict[tuple[object, ...], int] = {}
 
-    def keys(self, parts: Sequence[Part], placement: int) -> list[KeyInput]:
-        """The key frames of some parts in a placement."""
-        plans = (plan for part in parts for plan in self._plans[part.start : part.end])
-        return [plan.key for plan in plans if plan.key is not None and plan.is_key(placement)]
+    def changes(self, part: Part, rung: Rung) -> list[KeyInput]:
+        """Where the frames of a part begin to be drawn from another picture, by rising index, with the QPs of a rung.
+
+        A picture that is held still comes again; see :meth:`is_held`.
+        """
+        spans = self._chooser.spans(part, rung.saving)
+        seconds: dict[int, float] = {}
+        for span, end in zip(spans, [*(s.start for s in spans[1:]), part.end], strict=True):
+            frames = end - span.start
+            seconds[span.source] = seconds.get(span.source, 0.0) + frames / float(self._facts.frame_rate)
+        found = []
+        for span in spans:
+            key = self._chooser.key(span.source)
+            change = replace(
+                key,
+                index=span.start,
+                frame=span.source,
+                shown=span.source == span.start,
+                new_scene=span.start == part.start,
+                qp=shifted_qp(rung.point.key_qp, seconds[span.source]),
+            )
+            found.append(change)
+        return found
+
+    def keys(self, parts: Sequence[Part], rung: Rung) -> list[KeyInput]:
+        """The key frames that some parts are sent with."""
+        return [key for part in parts for key, held in self._in_order(part, rung) if not held]
+
+    def _in_order(self, part: Part, rung: Rung) -> Iterator[tuple[KeyInput, bool]]:
+        """The changes of a part, each with whether the receiver holds the picture still."""
+        sent: list[int] = []
+        for key in self.changes(part, rung):
+            held = key.pictured in sent[-self._facts.sources :]
+            if not held:
+                sent.append(key.pictured)
+            yield key, held
 
     def with_motion(self, plans: Sequence[FramePlan]) -> NetworkRoad:
-        """The same road for other motion; key pictures that are coded already are kept."""
-        road = NetworkRoad(plans, self._facts, self._model, self._device)
+        """The same road for other motion; key pictures that are coded or chosen already are kept."""
+        road = NetworkRoad(plans, self._facts, self._model, self._device, self._chooser)
         road._pictures = self._pictures
         return road
 
     def picture(self, key: KeyInput, qp: int) -> bytes:
         """A key picture, coded once for every QP that is tried, at the side at which its bytes show most."""
-        known = (key.index, qp)
+        known = (key.pictured, qp)
         if known not in self._pictures:
             self._pictures[known] = encode_fitting(key.picture, qp=qp)
         return self._pictures[known]
 
-    def picture_bytes(self, parts: Sequence[Part], placement: int, qp: int) -> int:
-        """Bytes of the key pictures of some parts, all at one QP."""
-        return sum(len(self.picture(key, qp)) + 1 for key in self.keys(parts, placement))  # and a longer unit_size
+    def picture_bytes(self, parts: Sequence[Part], rung: Rung) -> int:
+        """Bytes of the key pictures of some parts."""
+        return sum(len(self._coded(key)) + 1 for key in self.keys(parts, rung))  # and a longer unit_size
+
+    def _coded(self, key: KeyInput) -> bytes:
+        return self.picture(key, self._qp(key))
+
+    @staticmethod
+    def _qp(key: KeyInput) -> int:
+        return keyframe.MAX_QP if key.qp is None else key.qp
 
     def motion_bytes(self, parts: Sequence[Part], rung: Rung) -> int:
         """Bytes of everything but key pictures."""
-        known = (tuple(parts), rung.placement, replace(rung.point, key_qp=0))
+        known = (tuple(parts), rung.saving, replace(rung.point, key_qp=0))
         if known not in self._motion:
             coder = UnitCoder(self._facts, rung.point, picture_coder=lambda key, qp: bytes(1))
-            units = [u for part in parts for _, some in self.units(coder, part, rung.placement) for u in some]
+            units = [u for part in parts for _, some in self.units(coder, part, rung) for u in some]
             self._motion[known] = sum(len(unit.to_bytes()) for unit in [*units, *coder.flush()])
         return self._motion[known]
 
@@ -71,54 +124,69 @@ class NetworkRoad:
         self,
         coder: UnitCoder,
         part: Part,
-        placement: int,
+        rung: Rung,
         told: Callable[[int, str], None] = lambda index, reason: None,
+        key_qps: Mapping[int, int] | None = None,
     ) -> Iterator[tuple[int, list[Unit]]]:
         """Units of a part as they are ready, with the frame's index; ``told`` of every key frame and its reason."""
+        changes = {key.index: (key, held) for key, held in self._in_order(part, rung)}
+        slots: dict[int, int] = {}
         for plan in self._plans[part.start : part.end]:
-            reason = plan.reasons[placement]
-            if plan.key is not None and reason is not None:
-                told(plan.index, reason.value)
-                yield plan.index, coder.key_frame(plan.key)
-            else:
-                yield plan.index, coder.motion(plan.motion)
+            units: list[Unit] = []
+            key, held = changes.get(plan.index, (None, False))
+            if key is not None and held:
+                units += coder.draw_from(slots[key.pictured])
+            elif key is not None:
+                reason = plan.reason
+                told(plan.index, "source" if reason is None else reason.value)
+                units += coder.key_frame(replace(key, qp=(key_qps or {}).get(key.pictured, key.qp)))
+                slots[key.pictured] = coder.slot
+            if key is None or held or not key.shown:
+                units += coder.motion(plan.moving)
+            yield plan.index, units
 
     def shown(self, part: Part, rung: Rung, indices: Sequence[int]) -> list[Rgb]:
         """Frames as a decoder shows them, by rising index: a stream of just these is coded and decoded."""
-        wanted = set(indices)
         facts = replace(self._facts, group=1, motion_rdo=0.0, error_resilient=False, live=False)
-        sources: dict[int, KeyInput] = {}  # by their place in the short stream
-        coder = UnitCoder(facts, rung.point, picture_coder=lambda key, qp: self.picture(sources[key.index], qp))
+        coder = UnitCoder(facts, rung.point, picture_coder=self.picture)
+        changes = self.changes(part, rung)
         units: list[Unit] = []
-        places: list[bool] = []
-        for plan in self._plans[part.start : part.end]:
-            if plan.key is not None and plan.is_key(rung.placement):
-                sources[len(places)] = plan.key
-                units += coder.key_frame(replace(plan.key, index=len(places)))
-            elif plan.index in wanted:
-                units += coder.motion(plan.motion)
-            else:
-                continue
-            places.append(plan.index in wanted)
+        last: KeyInput | None = None
+        for place, index in enumerate(sorted(indices)):
+            source = [key for key in changes if key.index <= index][-1]
+            if source is not last:  # a new scene, so that nothing is mixed with frames that are left out here
+                units += coder.key_frame(replace(source, index=place, shown=False, new_scene=True))
+                last = source
+            units += coder.motion(self._plans[index].moving)
         decoder = Decoder(model=self._model, device=str(self._device))
         frames = decoder.decode(b"".join(unit.to_bytes() for unit in [*units, *coder.flush()]))
-        shown = [frame for frame, is_wanted in zip(frames, places, strict=True) if is_wanted]
-        return [np.ascontiguousarray(frame.transpose(1, 2, 0)) for frame in shown]
+        return [np.ascontiguousarray(frame.transpose(1, 2, 0)) for frame in frames]
 
     def key_qps(self, parts: Sequence[Part], rung: Rung, budget: float) -> tuple[KeyQps, int]:
         """QPs of single key pictures that use up ``budget`` bytes as far as they can, and the bytes that they take."""
-        keys = self.keys(parts, rung.placement)
+
+        def at(qp: int) -> Rung:
+            return replace(rung, point=replace(rung.point, key_qp=qp))
+
         qp = rung.point.key_qp
-        while qp < keyframe.MAX_QP and self.picture_bytes(parts, rung.placement, qp) > budget:
+        while qp < keyframe.MAX_QP and self.picture_bytes(parts, at(qp)) > budget:
             qp += 1
         least = max(keyframe.MIN_QP, rung.point.key_qp - _MOST_FINER)
-        while qp > least and self.picture_bytes(parts, rung.placement, qp - 1) <= budget:
+        while qp > least and self.picture_bytes(parts, at(qp - 1)) <= budget:
             qp -= 1
-        size = self.picture_bytes(parts, rung.placement, qp)
-        chosen = {key.index: qp for key in keys}
-        for key in keys if qp > least else []:  # the rest goes to single pictures, each one QP finer
-            more = len(self.picture(key, qp - 1)) - len(self.picture(key, qp))
+        keys, finer = self.keys(parts, at(qp)), self.keys(parts, at(max(least, qp - 1)))
+        size = sum(len(self._coded(key)) + 1 for key in keys)
+        chosen = {key.pictured: self._qp(key) for key in keys}
+        for key, better in zip(keys, finer, strict=True):  # the rest goes to single pictures, each one QP finer
+            more = len(self._coded(better)) - len(self._coded(key))
             if size + more <= budget:
                 size += more
-                chosen[key.index] = qp - 1
+                chosen[key.pictured] = self._qp(better)
         return chosen, size
+
+
+def shifted_qp(qp: int, seconds: float) -> int:
+    """The QP of a picture from which so many seconds are drawn, where ``qp`` is the usual one."""
+    least, most = _MOST_SHIFT
+    shift = -_QP_PER_OCTAVE * math.log2(max(seconds, 1e-3) / _USUAL_SECONDS)
+    return min(keyframe.MAX_QP, max(keyframe.MIN_QP, qp + round(min(most, max(least, shift)))))

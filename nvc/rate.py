@@ -11,8 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from nvc.key_placement import KeyPolicy
-
 MIN_QUALITY, MAX_QUALITY, DEFAULT_QUALITY = 0, 9, 5
 
 
@@ -55,68 +53,47 @@ class CodingPoint:
 
 @dataclass(frozen=True)
 class Rung:
-    """A place on the ladder: how key pictures and motion are coded, and which of the key frame placements is used.
+    """A place on the ladder.
 
-    ``crf`` is what conventional pictures are coded at beside it.
+    Attributes:
+        point: how key pictures and motion are coded.
+        saving: what a further key picture must save: perceptual distance times seconds, summed over the frames that
+            are drawn from it. Infinite for one key picture a scene.
+        crf: what conventional pictures are coded at beside it.
     """
 
     point: CodingPoint
-    placement: int
+    saving: float
     crf: float
 
 
-@dataclass(frozen=True)
-class Placement:
-    """How often key frames come, against the usual bounds: ``factor`` times as near, and after so many seconds."""
-
-    factor: float = 1.0
-    clock: float | None = None
-
-    def policy(self, usual: KeyPolicy, frame_rate: float) -> KeyPolicy:
-        """The bounds of this placement; a clock that the user asked for holds too."""
-        denser = usual.denser(self.factor)
-        if self.clock is None:
-            return denser
-        frames = max(1, round(self.clock * frame_rate))
-        return replace(denser, interval=frames if usual.interval is None else min(frames, usual.interval))
-
-
-PLACEMENTS = (
-    Placement(),
-    Placement(0.7),
-    Placement(1.25, 2.5),
-    Placement(1.5, 1.2),
-    Placement(2.0, 0.6),
-)
-"""Placements of key frames by their number."""
-
 LADDER = (
-    Rung(CodingPoint(47, 32, 32, expression_count=12), 1, 50),
-    Rung(CodingPoint(45, 31, 31, expression_count=16), 1, 48),
-    Rung(CodingPoint(43, 30, 30, expression_count=20), 1, 46),
-    Rung(CodingPoint(41, 29, 29, expression_count=24), 1, 44),
-    Rung(CodingPoint(40, 29, 29), 0, 43),
-    Rung(CodingPoint(38, 28, 28), 0, 41),
-    Rung(CodingPoint(35, 27, 27), 0, 38),
-    Rung(CodingPoint(32, 26, 26), 0, 35),
-    Rung(CodingPoint(28, 24, 24), 0, 32),
-    Rung(CodingPoint(26, 23, 23), 2, 28),
-    Rung(CodingPoint(24, 22, 22), 3, 24),
+    Rung(CodingPoint(45, 30, 30, expression_count=16), math.inf, 50),
+    Rung(CodingPoint(43, 29, 29, expression_count=20), math.inf, 48),
+    Rung(CodingPoint(41, 28, 28), math.inf, 46),
+    Rung(CodingPoint(38, 27, 27), math.inf, 44),
+    Rung(CodingPoint(35, 26, 26), math.inf, 43),
+    Rung(CodingPoint(32, 25, 25), 0.5, 41),
+    Rung(CodingPoint(30, 24, 24), 0.35, 38),
+    Rung(CodingPoint(28, 23, 23), 0.25, 35),
+    Rung(CodingPoint(26, 22, 22), 0.12, 32),
+    Rung(CodingPoint(24, 22, 22), 0.06, 28),
+    Rung(CodingPoint(22, 21, 21), 0.03, 24),
 )
 """Quality levels 0 to 9, and one rung above them that only a bitrate reaches: few key frames, and fine ones."""
 
 _PSNR_LADDER = (
-    Rung(CodingPoint(47, 32, 32, expression_count=12), 1, 50),
-    Rung(CodingPoint(46, 31, 31, expression_count=16), 0, 48),
-    Rung(CodingPoint(45, 30, 30, expression_count=20), 0, 46),
-    Rung(CodingPoint(44, 29, 29, expression_count=24), 2, 44),
-    Rung(CodingPoint(42, 29, 29), 2, 43),
-    Rung(CodingPoint(41, 28, 28), 2, 41),
-    Rung(CodingPoint(40, 27, 27), 3, 38),
-    Rung(CodingPoint(38, 26, 26), 3, 35),
-    Rung(CodingPoint(37, 25, 25), 4, 32),
-    Rung(CodingPoint(34, 24, 24), 4, 28),
-    Rung(CodingPoint(28, 22, 22), 4, 24),
+    Rung(CodingPoint(46, 30, 30, expression_count=16), math.inf, 50),
+    Rung(CodingPoint(45, 29, 29, expression_count=20), math.inf, 48),
+    Rung(CodingPoint(44, 28, 28), 0.5, 46),
+    Rung(CodingPoint(43, 27, 27), 0.25, 44),
+    Rung(CodingPoint(42, 26, 26), 0.2, 43),
+    Rung(CodingPoint(41, 26, 26), 0.15, 41),
+    Rung(CodingPoint(40, 25, 25), 0.1, 38),
+    Rung(CodingPoint(38, 24, 24), 0.06, 35),
+    Rung(CodingPoint(36, 24, 24), 0.04, 32),
+    Rung(CodingPoint(33, 23, 23), 0.03, 28),
+    Rung(CodingPoint(28, 22, 22), 0.03, 24),
 )
 
 LADDERS = {Tune.PERCEPTUAL: LADDER, Tune.PSNR: _PSNR_LADDER}
@@ -184,7 +161,7 @@ def solve(
 
 
 def between_rungs(low: Rung, high: Rung, part: float, expression_count: int) -> Rung:
-    """A place on the way from one rung (``part`` 0) to the next (1), with the placement of the lower one."""
+    """A place on the way from one rung (``part`` 0) to the next (1), with as many key frames as the lower one."""
 
     def mixed(a: float, b: float) -> int:
         return round(a + part * (b - a))
@@ -197,4 +174,4 @@ def between_rungs(low: Rung, high: Rung, part: float, expression_count: int) -> 
         mixed(a.canonical_quantiser, b.canonical_quantiser),
         mixed(a.carried(expression_count), b.carried(expression_count)),
     )
-    return Rung(point, low.placement, low.crf + part * (high.crf - low.crf))
+    return Rung(point, low.saving, low.crf + part * (high.crf - low.crf))

@@ -132,7 +132,7 @@ class RoadChooser:
         return [part for part, taken in zip(self._parts, roads, strict=True) if taken is road]
 
     def _network_bytes(self, parts: Sequence[Part], rung: Rung) -> int:
-        pictures = self._network.picture_bytes(parts, rung.placement, rung.point.key_qp)
+        pictures = self._network.picture_bytes(parts, rung)
         return pictures + self._network.motion_bytes(parts, rung)
 
     def _at(self, roads: tuple[Road, ...], rung: Rung) -> Choice:
@@ -184,15 +184,15 @@ class RoadChooser:
         return (rung, {}) if best is None else best[1:]
 
     def _with_more_keys(self, faces: list[Part], rung: Rung, budget: float) -> Rung:
-        """The rung with the next placement up the ladder, if coarser key pictures make room and PSNR is what counts."""
+        """The rung with as many key frames as the next one up, if coarser ones make room and PSNR is what counts."""
         if self._judge.tune is not Tune.PSNR:  # fewer and finer ones look better
             return rung
-        above = [r for r in LADDERS[Tune.PSNR] if r.point.key_qp <= rung.point.key_qp and r.placement != rung.placement]
+        above = [r for r in LADDERS[Tune.PSNR] if r.point.key_qp <= rung.point.key_qp and r.saving < rung.saving]
         for candidate in above[:1]:
-            denser = Rung(replace(rung.point, key_qp=candidate.point.key_qp), candidate.placement, rung.crf)
             coarsest = min(MAX_QP, candidate.point.key_qp + _COARSER_KEYS)
-            pictures = self._network.picture_bytes(faces, denser.placement, coarsest)
-            if pictures + self._network.motion_bytes(faces, denser) <= budget:
+            denser = Rung(replace(rung.point, key_qp=candidate.point.key_qp), candidate.saving, rung.crf)
+            least = replace(denser, point=replace(denser.point, key_qp=coarsest))
+            if self._network_bytes(faces, least) <= budget:
                 return denser
         return rung
 

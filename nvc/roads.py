@@ -40,8 +40,8 @@ def parts_of(plans: Sequence[FramePlan]) -> list[Part]:
     """The parts of a whole video, in order. Raises ValueError unless the first frame is a key frame."""
     if not plans:
         return []
-    if not plans[0].is_key():
+    if not plans[0].is_key:
         raise ValueError("a video begins with a key frame")
-    starts = [p.index for p in plans if p.begins_scene or p.reasons[0] is KeyReason.INTERVAL]
+    starts = [p.index for p in plans if p.begins_scene or p.reason is KeyReason.INTERVAL]
     ends = [*starts[1:], len(plans)]
     return [Part(start, end, plans[start].face) for start, end in zip(starts, ends, strict=True)]

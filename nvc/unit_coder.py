@@ -62,6 +62,7 @@ class StreamFacts:
     synthetic: bool = False
     live: bool = True
     sources: int = 1  # key pictures that the receiver holds, 1 to 4
+    mixed_sources: bool = True  # motion is drawn from all of them, not from the one that is said
     motion_rdo: float = DEFAULT_RDO
 
     @property
@@ -89,7 +90,7 @@ class UnitCoder:
         self._picture_coder = picture_coder
         self._sequence: Sequence | None = None
         self._motion: MotionEncoder | None = None
-        self._slots = SourceSlots(facts.sources)
+        self._slots = self._new_slots()
         self._choice: MotionChoice | None = None
         self._steps = np.zeros(0)
         self._last: NDArray[np.float64] | None = None
@@ -103,13 +104,27 @@ class UnitCoder:
         units, sequence = self._begin(key.index, key.square)
         return [*units, self._start(self._key_unit(key, sequence), KeyUse.DRAWN if key.shown else KeyUse.SOURCE_ONLY)]
 
+    @property
+    def slot(self) -> int:
+        """The slot that motion is drawn from now."""
+        return self._slots.current
+
+    def draw_from(self, slot: int) -> list[Unit]:
+        """Pending motion; what follows is drawn from another picture that the receiver holds."""
+        units = self.flush()
+        self._slots.draw_from(slot)
+        return units
+
+    def _new_slots(self) -> SourceSlots:
+        return SourceSlots(self._facts.sources, mixed=self._facts.mixed_sources)
+
     def start_pictures(self, first: bytes, *, index: int, side: int, square: Square) -> list[Unit]:
         """Pending motion, then a key frame that is shown as decoded; :meth:`more_pictures` go on from it.
 
         ``first``: the first picture of an H.264 stream, ``side``: its pixels a side, ``square``: what it shows.
         """
         units, sequence = self._begin(index, square)
-        self._slots = SourceSlots(self._facts.sources)  # nothing is drawn from a picture whose head is not known
+        self._slots = self._new_slots()  # nothing is drawn from a picture whose head is not known
         key = KeyFrame(
             presentation_index=index,
             coded_width=side,

@@ -114,13 +114,6 @@ def test_a_key_frame_for_somebody_elses_reason_starts_the_clock_again() -> None:
     assert found == [0, 50]
 
 
-def test_a_denser_policy_has_narrower_bounds_and_the_same_clock() -> None:
-    policy = KeyPolicy(interval=100)
-    dense = policy.denser(2)
-    assert (dense.turn, dense.shift, dense.zoom, dense.spacing) == (7, 0.1, 0.125, 25)
-    assert dense.interval == 100
-
-
 def test_a_receiver_can_ask() -> None:
     placement = KeyPlacement(KeyPolicy())
     placement.next(moment())

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import torch
 
 from nvc import colour, keyframe
 from nvc.analysis import FramePlan
 from nvc.crop import Square
 from nvc.key_input import KeyInput
-from nvc.key_placement import KeyReason
 from nvc.models import zoo
 from nvc.motion_mending import EFFORTS, mend
 from nvc.picture_coder import Preset
@@ -28,22 +26,20 @@ def picture(shift: int) -> np.ndarray:
 
 
 def plans(kinds: str, width: int) -> list[FramePlan]:
-    """A letter a frame: k a key frame of both placements, o of the second one, m motion, h held."""
-    made = []
-    for index, kind in enumerate(kinds):
-        motion = None if kind == "h" else np.zeros(width, dtype=np.float32)
-        canonical = np.zeros((8, 3), dtype=np.float32)
-        key = KeyInput(index, picture(0), canonical, np.zeros(width, dtype=np.float32), Square(0, 0, SIDE))
-        reasons = {"k": (KeyReason.FIRST, KeyReason.FIRST), "o": (None, KeyReason.TURN)}.get(kind, (None, None))
-        made.append(FramePlan(index, motion, key if kind in "ko" else None, reasons))
-    return made
+    """A letter a frame: h held, all others move."""
+    return [FramePlan(i, None if kind == "h" else np.zeros(width, dtype=np.float32)) for i, kind in enumerate(kinds)]
 
 
-def mended(
-    kinds: str, *, placement: int = 0, coded: list[int] | None = None, side: int = SIDE
-) -> tuple[list[FramePlan], list[FramePlan]]:
+def change(index: int, width: int, *, shown: bool) -> KeyInput:
+    canonical, motion = np.zeros((8, 3), dtype=np.float32), np.zeros(width, dtype=np.float32)
+    return KeyInput(index, picture(0), canonical, motion, Square(0, 0, SIDE), shown=shown)
+
+
+def mended(kinds: str, *, coded: list[int] | None = None, side: int = SIDE) -> tuple[list[FramePlan], list[FramePlan]]:
+    """k begins with a key frame that is shown, s with one that is not."""
     model = zoo.load("tiny-64")
-    before = plans(kinds, 7 + model.config.expression)
+    width = 7 + model.config.expression
+    before = plans(kinds, width)
 
     def code(key: KeyInput) -> bytes:
         if coded is not None:
@@ -57,7 +53,7 @@ def mended(
         device=torch.device("cpu"),
         effort=Effort(spacing=2, iterations=2),
         point=POINT,
-        placement=placement,
+        changes=[change(i, width, shown=kind == "k") for i, kind in enumerate(kinds) if kind in "ks"],
         coded=code,
     )
     return before, after
@@ -70,7 +66,7 @@ def test_motion_is_corrected_and_nothing_else_changes() -> None:
     for old, new in zip(before[1:], after[1:], strict=True):
         assert new.motion is not None and old.motion is not None
         assert np.abs(new.motion - old.motion).max() > 0
-        assert (new.key, new.reasons, new.square) == (old.key, old.reasons, old.square)
+        assert (new.key, new.reason, new.square) == (old.key, old.reason, old.square)
 
 
 def test_key_pictures_of_another_side_are_seen_at_the_side_of_the_model() -> None:
@@ -83,12 +79,11 @@ def test_held_frames_stay_held() -> None:
     assert [plan.motion is None for plan in after] == [False, False, True, True, False]
 
 
-@pytest.mark.parametrize(("placement", "expected"), [(0, [0]), (1, [0, 2])])
-def test_key_pictures_are_those_of_the_placement(placement: int, expected: list[int]) -> None:
+def test_only_key_frames_that_are_shown_keep_their_motion() -> None:
     coded: list[int] = []
-    before, after = mended("kmom", placement=placement, coded=coded)
-    assert coded == expected
-    assert (after[2] is before[2]) == (2 in expected)
+    before, after = mended("smkmsm", coded=coded)
+    assert coded == [0, 2, 4]
+    assert [new is old for new, old in zip(after, before, strict=True)] == [i == 2 for i in range(6)]
 
 
 def test_a_video_of_held_frames_alone_is_left_as_it_is() -> None:

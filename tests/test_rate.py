@@ -6,15 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvc.key_placement import KeyPolicy
 from nvc.rate import (
     LADDER,
     LADDERS,
     MAX_QUALITY,
-    PLACEMENTS,
     QUALITIES,
     CodingPoint,
-    Placement,
     Rung,
     Tune,
     between_rungs,
@@ -24,7 +21,6 @@ from nvc.rate import (
 )
 
 COEFFICIENTS = 32
-KEYS = (2, 1, 5, 9, 17)  # key frames of the placements in a stand-in for ten seconds
 
 
 def cost(rung: Rung) -> int:
@@ -33,7 +29,7 @@ def cost(rung: Rung) -> int:
     picture = 60_000 * 2 ** (-point.key_qp / 6)
     pose = 400 * 2 ** (-point.pose_quantiser / 8)
     expression = point.carried(COEFFICIENTS) * 60 * 2 ** (-point.expression_quantiser / 8)
-    return round(100 + KEYS[rung.placement] * picture + 10 * (pose + expression))
+    return round(100 + (1 + 1 / (0.1 + rung.saving)) * picture + 10 * (pose + expression))
 
 
 @pytest.mark.parametrize("tune", list(Tune))
@@ -44,21 +40,11 @@ def test_every_quality_is_better_than_the_one_below(tune: Tune) -> None:
     assert costs == sorted(set(costs))
     for low, high in zip(ladder, ladder[1:], strict=False):
         assert high.point.key_qp <= low.point.key_qp and high.crf < low.crf
-        assert KEYS[high.placement] >= KEYS[low.placement]
+        assert high.saving <= low.saving
         assert high.point.pose_quantiser <= low.point.pose_quantiser
         assert high.point.expression_quantiser <= low.point.expression_quantiser
         assert high.point.carried(COEFFICIENTS) >= low.point.carried(COEFFICIENTS)
     assert [rung_of(q, tune=tune) for q in range(10)] == list(ladder[:10])
-
-
-def test_placements_narrow_the_usual_bounds_and_keep_the_user_s_clock() -> None:
-    usual = KeyPolicy(interval=40)
-    assert Placement().policy(usual, 25) == usual
-    dense = Placement(2.0, 1.2).policy(usual, 25)
-    assert (dense.turn, dense.interval) == (usual.turn / 2, 30)
-    assert Placement(2.0, 10.0).policy(usual, 25).interval == 40
-    assert Placement(1.0, 2.0).policy(KeyPolicy(), 25).interval == 50
-    assert {rung.placement for rung in LADDER} <= set(range(len(PLACEMENTS)))
 
 
 @pytest.mark.parametrize("quality", [-1, 10, 2.5, "5", True, None])

@@ -39,7 +39,7 @@ class Network:
             sum(p.frames for p in parts) * self.unit * 2 ** (LADDER[0].point.key_qp - rung.point.key_qp) ** 0.5
         )
 
-    def picture_bytes(self, parts: list[Part], placement: int, qp: int) -> int:
+    def picture_bytes(self, parts: list[Part], rung: Rung) -> int:
         return 0
 
     def key_qps(self, parts: list[Part], rung: Rung, budget: float) -> tuple[dict[int, int], int]:
@@ -102,7 +102,7 @@ def chooser(parts: list[Part], judge: Judge, *, preset: Preset = Preset.MEDIUM, 
 
 def test_parts_begin_with_scenes_and_where_faces_come_and_go() -> None:
     reasons = {0: KeyReason.FIRST, 5: KeyReason.TURN, 9: KeyReason.SCENE_CUT, 20: KeyReason.NO_FACE, 30: KeyReason.FACE}
-    plans = [FramePlan(i, reasons=(reasons.get(i),), face=not 20 <= i < 30) for i in range(40)]
+    plans = [FramePlan(i, reason=reasons.get(i), face=not 20 <= i < 30) for i in range(40)]
     assert parts_of(plans) == [Part(0, 9, True), Part(9, 20, True), Part(20, 30, False), Part(30, 40, True)]
     assert parts_of([]) == []
     with pytest.raises(ValueError, match="begins with a key frame"):

@@ -68,9 +68,9 @@ def _parser() -> argparse.ArgumentParser:
         "--sources",
         type=int,
         choices=range(1, 5),
-        default=1,
+        default=4,
         metavar="1..4",
-        help="key pictures that the receiver holds: with more than one, nothing jumps at a key frame (default: 1)",
+        help="key pictures that the receiver holds at a time: with one, nothing returns to an earlier one (default: 4)",
     )
     parser.add_argument("--no-audio", action="store_true", help="leave the audio out")
     parser.add_argument("--error-resilient", action="store_true", help="make units independent of lost ones")
