@@ -2,9 +2,9 @@
 
     python -m benchmarks.ladder CLIPS... --perceptual-weights squeezenet1_0.npz -o benchmarks/results/ladder.json
 
-Every rung, and every rung with one knob turned (key QP, quantisers, number of coefficients, placement of key frames),
-is sized over whole clips and drawn at sampled frames. The table says which settings lie on the upper convex hull of
-quality over the logarithm of the rate, and how far below it each rung is.
+Every rung, and every rung with one knob turned (key QP, quantisers, number of coefficients, what a further key picture
+must save), is sized over whole clips and drawn at sampled frames. The table says which settings lie on the upper convex
+hull of quality over the logarithm of the rate, and how far below it each rung is.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from nvc.inference import load_model
 from nvc.metrics.backbones import SqueezeNet10, load_tensors
 from nvc.metrics.perceptual import perceptual
 from nvc.models import zoo
-from nvc.rate import LADDER, PLACEMENTS, Rung
+from nvc.rate import LADDER, Rung
 
 _KNOBS: tuple[dict[str, int], ...] = (
     {"key_qp": -3},
@@ -37,6 +37,7 @@ _KNOBS: tuple[dict[str, int], ...] = (
     {"expression_quantiser": 2, "pose_quantiser": 2},
     {"expression_count": 12},
 )
+_SAVINGS = (math.inf, 0.3, 0.2, 0.1, 0.05)
 
 
 def candidates(rungs: Sequence[int]) -> Iterator[tuple[str, Rung]]:
@@ -49,9 +50,9 @@ def candidates(rungs: Sequence[int]) -> Iterator[tuple[str, Rung]]:
             text = " ".join(f"{n}={v}" for n, v in changes.items())
             if changes.get("key_qp", 0) <= 51 and rung.point.expression_count != changes.get("expression_count", -1):
                 yield f"{number} {text}", replace(rung, point=replace(rung.point, **changes))
-        for placement in range(len(PLACEMENTS)):
-            if placement != rung.placement:
-                yield f"{number} placement={placement}", replace(rung, placement=placement)
+        for saving in _SAVINGS:
+            if saving != rung.saving:
+                yield f"{number} saving={saving:g}", replace(rung, saving=saving)
 
 
 def hull(points: Sequence[tuple[float, float]]) -> set[int]:
@@ -92,7 +93,8 @@ def measure(clips: Sequence[Path], options: argparse.Namespace) -> list[dict[str
     for name, values in found.items():
         kbps, psnr, sqp = np.mean(values, axis=0)
         rung = settings[name]
-        row = {"name": name, "placement": rung.placement, **asdict(rung.point), "clips": len(values)}
+        saving = rung.saving if math.isfinite(rung.saving) else None
+        row = {"name": name, "saving": saving, **asdict(rung.point), "clips": len(values)}
         rows.append({**row, "kbps": round(kbps, 3), "psnr": round(psnr, 3), "sqp": round(sqp, 4)})
     for name, sign in (("psnr", 1), ("sqp", -1)):
         best = hull([(row["kbps"], sign * row[name]) for row in rows])

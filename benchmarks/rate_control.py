@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,14 +29,13 @@ from benchmarks.anchors import ANCHORS
 from benchmarks.clips import Clip, write_lossless
 from benchmarks.machine import describe_machine, describe_versions
 from benchmarks.rd import write_json
+from benchmarks.sampled_coding import SampledDecoder, SharedAnalysis
 from bitstream import UnitType
-from bitstream.stream import Frame as CodedFrame
-from bitstream.stream import FrameKind, StreamDecoder
-from nvc.analysis import FramePlan
+from bitstream.limits import SOURCE_SLOTS
+from bitstream.stream import StreamDecoder
 from nvc.crop import Square
 from nvc.decoder import Decoder
-from nvc.file_encoder import FileEncoder, RateOptions
-from nvc.film import Film
+from nvc.file_encoder import RateOptions
 from nvc.inference import load_model
 from nvc.metrics.backbones import SqueezeNet10, load_tensors
 from nvc.metrics.perceptual import perceptual
@@ -51,35 +50,6 @@ from nvc.video import VideoReader
 RATES = (1.5, 2.5, 4.0, 8.0, 16.0, 32.0, 64.0)  # kbit/s
 X264_RATES = (16.0, 32.0, 64.0)
 _NEAR = 0.01
-
-
-class SampledDecoder(Decoder):
-    """Draws the frames that are compared and no others; the rest comes out black."""
-
-    wanted: frozenset[int] = frozenset()
-
-    def _draw(self, run: list[CodedFrame]) -> list[Picture]:
-        if run[0].kind is FrameKind.PICTURE:
-            return super()._draw(run)
-        kept = [frame for frame in run if frame.presentation_index in self.wanted]
-        drawn = dict(zip((f.presentation_index for f in kept), super()._draw(kept) if kept else [], strict=True))
-        side = 16 if self.sequence is None else self.sequence.side
-        black = np.zeros((3, side, side), np.uint8)
-        return [drawn.get(frame.presentation_index, black) for frame in run]
-
-
-class SharedAnalysis(FileEncoder):
-    """Analyses a file once for all rates, which changes nothing but the time."""
-
-    known: ClassVar[dict[str, tuple[Film, list[FramePlan]]]] = {}
-
-    def _analyse(self) -> list[FramePlan]:
-        name = str(self._reader._path)
-        if name not in self.known:
-            plans = super()._analyse()
-            self.known[name] = self._film, plans
-        self._film, plans = self.known[name]
-        return plans
 
 
 @dataclass(frozen=True)
@@ -155,7 +125,7 @@ def code_nvc(
         error_resilient=False,
         synthetic=False,
         motion_rdo=DEFAULT_RDO,
-        sources=1,
+        sources=SOURCE_SLOTS,
         options=RateOptions(tune=Tune(options.tune), preset=Preset(options.preset)),
         progress=lambda stage, done, total: None,
     )

@@ -30,6 +30,7 @@ from nvc.refinement import Effort
 from nvc.reports import EncodeReport, Judged
 from nvc.road_choice import Choice, RoadChooser
 from nvc.roads import Part, Road, parts_of
+from nvc.source_choice import SourceChooser
 from nvc.source_comparison import source_chooser
 from nvc.statistics import EncoderStatistics
 from nvc.survey import survey
@@ -118,17 +119,7 @@ class FileEncoder:
         plans = self._analyse()
         parts = parts_of(plans)
         rate, side = self._facts.frame_rate, self._facts.side
-        chooser = source_chooser(
-            plans,
-            self._film.some,
-            self._model,
-            device=self._device,
-            tune=self._options.tune,
-            preset=self._options.preset,
-            frame_rate=float(rate),
-            held=self._facts.sources,
-        )
-        self._network = NetworkRoad(plans, self._facts, self._model, self._device, chooser)
+        self._network = NetworkRoad(plans, self._facts, self._model, self._device, self._chooser(plans))
         self._conventional = ConventionalRoad(self._film, frame_rate=rate, side=side, preset=self._options.preset)
         choice, judged = self._decide(plans, parts)
         writer = NvcWriter(
@@ -191,6 +182,18 @@ class FileEncoder:
             plans += analyser.push(picture, square=self._film.square(index), face=self._film.face(index))
             self._progress("analysing", index + 1, self._reader.info.frame_count)
         return plans + analyser.flush()
+
+    def _chooser(self, plans: list[FramePlan]) -> SourceChooser:
+        return source_chooser(
+            plans,
+            self._film.some,
+            self._model,
+            device=self._device,
+            tune=self._options.tune,
+            preset=self._options.preset,
+            frame_rate=float(self._facts.frame_rate),
+            held=self._facts.sources,
+        )
 
     def _decide(self, plans: list[FramePlan], parts: list[Part]) -> tuple[Choice, Judged | None]:
         """How every part is sent, after its motion has been refined where the preset leaves time for it."""

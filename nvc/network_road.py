@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -22,10 +21,6 @@ from nvc.source_choice import SourceChooser
 from nvc.unit_coder import KeyInput, StreamFacts, UnitCoder
 
 _MOST_FINER = 16  # QP by which key pictures may be finer than the ladder says, where nothing else takes the bytes
-# A picture that many frames are drawn from is worth more bytes: its QP falls by so much each time their seconds double.
-_QP_PER_OCTAVE = 3.0
-_USUAL_SECONDS = 8.0
-_MOST_SHIFT = (-3, 6)
 
 KeyQps = dict[int, int]
 """QP of key pictures by the index of the frame that they show."""
@@ -55,21 +50,15 @@ class NetworkRoad:
 
         A picture that is held still comes again; see :meth:`is_held`.
         """
-        spans = self._chooser.spans(part, rung.saving)
-        seconds: dict[int, float] = {}
-        for span, end in zip(spans, [*(s.start for s in spans[1:]), part.end], strict=True):
-            frames = end - span.start
-            seconds[span.source] = seconds.get(span.source, 0.0) + frames / float(self._facts.frame_rate)
         found = []
-        for span in spans:
-            key = self._chooser.key(span.source)
+        for span in self._chooser.spans(part, rung.saving):
             change = replace(
-                key,
+                self._chooser.key(span.source),
                 index=span.start,
                 frame=span.source,
                 shown=span.source == span.start,
                 new_scene=span.start == part.start,
-                qp=shifted_qp(rung.point.key_qp, seconds[span.source]),
+                qp=rung.point.key_qp,
             )
             found.append(change)
         return found
@@ -183,10 +172,3 @@ class NetworkRoad:
                 size += more
                 chosen[key.pictured] = self._qp(better)
         return chosen, size
-
-
-def shifted_qp(qp: int, seconds: float) -> int:
-    """The QP of a picture from which so many seconds are drawn, where ``qp`` is the usual one."""
-    least, most = _MOST_SHIFT
-    shift = -_QP_PER_OCTAVE * math.log2(max(seconds, 1e-3) / _USUAL_SECONDS)
-    return min(keyframe.MAX_QP, max(keyframe.MIN_QP, qp + round(min(most, max(least, shift)))))

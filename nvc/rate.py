@@ -68,17 +68,17 @@ class Rung:
 
 
 LADDER = (
-    Rung(CodingPoint(45, 30, 30, expression_count=16), math.inf, 50),
-    Rung(CodingPoint(43, 29, 29, expression_count=20), math.inf, 48),
-    Rung(CodingPoint(41, 28, 28), math.inf, 46),
-    Rung(CodingPoint(38, 27, 27), math.inf, 44),
-    Rung(CodingPoint(35, 26, 26), math.inf, 43),
-    Rung(CodingPoint(32, 25, 25), 0.5, 41),
-    Rung(CodingPoint(30, 24, 24), 0.35, 38),
-    Rung(CodingPoint(28, 23, 23), 0.25, 35),
-    Rung(CodingPoint(26, 22, 22), 0.12, 32),
-    Rung(CodingPoint(24, 22, 22), 0.06, 28),
-    Rung(CodingPoint(22, 21, 21), 0.03, 24),
+    Rung(CodingPoint(45, 29, 29, expression_count=16), math.inf, 50),
+    Rung(CodingPoint(43, 28, 28, expression_count=20), math.inf, 48),
+    Rung(CodingPoint(41, 27, 27), math.inf, 46),
+    Rung(CodingPoint(38, 26, 26), math.inf, 44),
+    Rung(CodingPoint(35, 24, 24), math.inf, 43),
+    Rung(CodingPoint(32, 23, 23), 0.3, 41),
+    Rung(CodingPoint(30, 22, 22), 0.25, 38),
+    Rung(CodingPoint(28, 22, 22), 0.2, 35),
+    Rung(CodingPoint(26, 21, 21), 0.12, 32),
+    Rung(CodingPoint(24, 20, 20), 0.06, 28),
+    Rung(CodingPoint(22, 19, 19), 0.03, 24),
 )
 """Quality levels 0 to 9, and one rung above them that only a bitrate reaches: few key frames, and fine ones."""
 
