@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -20,7 +20,9 @@ from nvc.network_road import NetworkRoad
 from nvc.picture_coder import Preset
 from nvc.rate import Rung, Tune
 from nvc.roads import Part
+from nvc.source_choice import SourceChooser
 from nvc.source_comparison import source_chooser
+from nvc.unit_coder import UnitCoder
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,19 @@ class Probe:
     clip: Clip
     road: NetworkRoad
     part: Part
+    coder: Callable[[Rung], UnitCoder]
+    drawn_from: Callable[[SourceChooser], NetworkRoad]
+    chooser: SourceChooser
 
     def kbps(self, rung: Rung) -> float:
         """Rate of the whole clip at a rung."""
         return self.clip.kbps(self.road.picture_bytes([self.part], rung) + self.road.motion_bytes([self.part], rung))
+
+    def coded(self, rung: Rung, *, road: NetworkRoad | None = None) -> bytes:
+        """The whole clip as units, without a file around them."""
+        coder = self.coder(rung)
+        units = [unit for _, some in (road or self.road).units(coder, self.part, rung) for unit in some]
+        return b"".join(unit.to_bytes() for unit in [*units, *coder.flush()])
 
     def shown(self, rung: Rung, indices: Sequence[int]) -> np.ndarray:
         """Frames as a decoder shows them, uint8 [T, 3, S, S]."""
@@ -73,4 +84,12 @@ def probe(clip: Clip, model: CodecModel, *, tune: Tune = Tune.PERCEPTUAL, preset
         frame_rate=float(clip.frame_rate),
         held=SOURCE_SLOTS,
     )
-    return Probe(clip, NetworkRoad(plans, facts, model, device, chooser), Part(0, len(plans), True))
+
+    def coder(rung: Rung) -> UnitCoder:
+        return UnitCoder(facts, rung.point, picture_coder=road.picture)
+
+    def drawn_from(other: SourceChooser) -> NetworkRoad:
+        return NetworkRoad(plans, facts, model, device, other)
+
+    road = drawn_from(chooser)
+    return Probe(clip, road, Part(0, len(plans), True), coder, drawn_from, chooser)

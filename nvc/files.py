@@ -82,8 +82,7 @@ def encode_file(
         error_resilient: motion units do not depend on each other; costs bytes.
         synthetic: mark the file as synthetic media; a video whose tags say that it is, is marked anyway.
         motion_rdo: how much motion may be missed to save a bit, 0 (round every value) to 4.
-        sources: key pictures that the receiver holds and draws from, 1 to 4; with more than one it changes from
-            one to the next without a jump.
+        sources: key pictures that the receiver holds at a time, 1 to 4; it can go back to those that it holds.
         tune: what rate control works for, ``perceptual`` or ``psnr``.
         preset: how much time it may take, ``fast``, ``medium`` or ``slow``.
         min_quality: score that no frame should be below: 0 to 100 (100 is the original), or dB with ``tune="psnr"``.

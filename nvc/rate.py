@@ -73,7 +73,7 @@ LADDER = (
     Rung(CodingPoint(41, 27, 27), math.inf, 46),
     Rung(CodingPoint(38, 26, 26), math.inf, 44),
     Rung(CodingPoint(35, 24, 24), math.inf, 43),
-    Rung(CodingPoint(32, 23, 23), 0.3, 41),
+    Rung(CodingPoint(33, 22, 22), 0.3, 41),
     Rung(CodingPoint(30, 22, 22), 0.25, 38),
     Rung(CodingPoint(28, 22, 22), 0.2, 35),
     Rung(CodingPoint(26, 21, 21), 0.12, 32),

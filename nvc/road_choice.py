@@ -30,7 +30,22 @@ _POOR = {Tune.PERCEPTUAL: 60.0, Tune.PSNR: 20.0}  # scores below which something
 _SEQUENCE_BYTES = 60  # of a SEQUENCE unit, at most, which the network's bytes hold already
 _COARSER_KEYS = 6  # QP by which key pictures may be coarser than the ladder says, where there are more of them
 # Motion finer by so many steps, pose and expression.
-_FILLING = ((0, 0), (0, 1), (1, 0), (1, 1), (-1, 0), (0, -1), (0, 2), (2, 0), (-1, 1), (1, 2), (2, 2))
+_FILLING = (
+    (0, 0),
+    (0, 1),
+    (1, 0),
+    (1, 1),
+    (-1, 0),
+    (0, -1),
+    (0, 2),
+    (2, 0),
+    (-1, 1),
+    (1, 2),
+    (2, 2),
+    (2, 1),
+    (0, 3),
+    (3, 0),
+)
 _FULL = 0.98  # of a budget is as good as all of it
 _PICTURES_WEIGHT = 3.0  # bytes for a second without a face, against one with it
 
