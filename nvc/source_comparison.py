@@ -58,7 +58,7 @@ class ModelComparison:
         """See :class:`nvc.source_choice.Comparison`."""
         with torch.inference_mode():
             found = self._model.canonical(to_network([picture], self._device))[0]
-        return found.float().cpu().numpy()  # type: ignore[no-any-return]
+        return found.float().cpu().numpy()
 
     def _heads(self, vectors: Sequence[Vector]) -> HeadMotion:
         return HeadMotion.from_vector(torch.from_numpy(np.stack(vectors)).to(self._device))
