@@ -22,6 +22,7 @@ MAX_EXTENSION_BYTES = 1024  # at the end of SEQUENCE
 MAX_KEYPOINTS = 512
 MAX_PRESENTATION_INDEX = (1 << 28) - 1
 SOURCE_SLOTS = 4  # key pictures held at once
+MAX_SOURCES_ONLY = SOURCE_SLOTS  # key frames that are sources only, between two output frames
 POSE_COUNT = 7  # pitch, yaw, roll, tx, ty, tz, log2 scale
 MIN_VALUE, MAX_VALUE = -32768, 32767  # every coded motion and keypoint integer
 

@@ -7,7 +7,8 @@ motion state, the next presentation index. It is all of Part A that is not insid
   and wants a KEYFRAME before any MOTION or PICTURE;
 * KEYFRAME and PICTURE say their presentation index, never one below the next; MOTION frames take the next ones; a
   KEYFRAME that is a source only leaves its index to the frame after it;
-* an index that is skipped shows the frame before it again; at most 1024 in a row.
+* an index that is skipped shows the frame before it again; at most 1024 between two frames;
+* at most four KEYFRAMEs that are sources only come between two frames.
 
 :func:`read_damaged` reads what can be read of a damaged file.
 """
@@ -20,7 +21,7 @@ from enum import IntEnum
 
 from bitstream.ancillary import Audio, Resync
 from bitstream.errors import BitstreamError, Corrupt, LimitExceeded
-from bitstream.limits import MAX_PRESENTATION_INDEX, Limits
+from bitstream.limits import MAX_PRESENTATION_INDEX, MAX_SOURCES_ONLY, Limits
 from bitstream.motion import MotionDecoder
 from bitstream.pictures import KeyFrame, KeyUse, Picture
 from bitstream.rangecoder import RangeDecoder
@@ -28,7 +29,7 @@ from bitstream.sequence import Sequence
 from bitstream.syntax import Motion, Payload, parse_payload
 from bitstream.units import Unit, UnitReader, UnitType, find_resync
 
-MAX_SKIPPED_FRAMES = 1024  # indices that a KEYFRAME or PICTURE may leave out
+MAX_SKIPPED_FRAMES = 1024  # indices that KEYFRAMEs and PICTUREs may leave out between two frames
 MAX_CONCEALED_FRAMES = 64  # lost frames in a row that get integers of their own; the rest repeats the last of them
 HOLD_FRAMES = 5  # of these, so many repeat the last frame before they turn towards the key frame
 MAX_RESTARTS = 1024  # searches for a RESYNC in one damaged file, so that no file takes quadratic time
@@ -88,7 +89,9 @@ class StreamDecoder:
         self._motion: MotionDecoder | None = None
         self._audio = self._motion_lost = self._picture_lost = False
         self._last: Frame | None = None
+        self._drawable = False  # whether the last frame is one of the SEQUENCE in force
         self._run = 0  # of concealed frames up to the last one
+        self._left_out = self._sources_only = 0  # indices, key frames: since the last frame or damage
         self.sequence: Sequence | None = None  #: in force
         self.slots: dict[int, KeyFrame] = {}  #: key frames held as sources
         self.key: KeyFrame | None = None  #: the last key frame
@@ -115,10 +118,17 @@ class StreamDecoder:
             frames = self._resync(payload)
         self.payload = payload
         for frame in frames:
-            self._run = self._run + 1 if frame.kind is FrameKind.CONCEALED else 0
-            self._last = frame
-            self.next_index = max(self.next_index, frame.presentation_index + 1)
+            self._note(frame)
         return frames
+
+    def _note(self, frame: Frame) -> None:
+        """Remember a frame that goes out. A concealed one ends no count: :meth:`damage` has."""
+        if frame.kind is FrameKind.CONCEALED:
+            self._run += 1
+        else:
+            self._run = self._left_out = self._sources_only = 0
+        self._last, self._drawable = frame, self.key is not None
+        self.next_index = max(self.next_index, frame.presentation_index + 1)
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -128,6 +138,7 @@ class StreamDecoder:
     def damage(self) -> None:
         """Say that units may have been lost here: nothing is drawn from MOTION or PICTURE until it is sure again."""
         self._motion_lost = self._picture_lost = True
+        self._left_out = self._sources_only = 0
 
     def _start_sequence(self, sequence: Sequence) -> None:
         if sequence == self.sequence:
@@ -137,9 +148,11 @@ class StreamDecoder:
         if sequence.side**2 > self._limits.max_pixels:
             raise LimitExceeded(f"side {sequence.side}, allowed are {self._limits.max_pixels} pixels")
         self.sequence, self._motion = sequence, MotionDecoder(sequence, coder=self._coder)
-        self.slots, self.key = {}, None
+        self.slots, self.key, self._drawable, self._sources_only = {}, None, False, 0
 
     def _key_frame(self, key: KeyFrame, use: KeyUse) -> list[Frame]:
+        if use is KeyUse.SOURCE_ONLY and self._sources_only == MAX_SOURCES_ONLY:
+            raise Corrupt(f"more than {MAX_SOURCES_ONLY} KEYFRAMEs that are sources only without a frame between them")
         gap = self._skip_to(key.presentation_index)
         if self._motion_lost and self.sequence is not None:  # a key frame may be lost: what the slots hold is unsure
             self._motion, self.slots = MotionDecoder(self.sequence, coder=self._coder), {}
@@ -149,6 +162,7 @@ class StreamDecoder:
         self._motion_lost = self._picture_lost = False
         self.next_index = key.presentation_index
         if use is KeyUse.SOURCE_ONLY:
+            self._sources_only += 1
             return gap
         return [*gap, Frame(key.presentation_index, FrameKind.KEYFRAME, key.values, (key.source_slot,))]
 
@@ -201,10 +215,13 @@ class StreamDecoder:
             return []
         skipped = index - self.next_index
         if not (self._motion_lost or self._picture_lost):
+            skipped += self._left_out
             if skipped > MAX_SKIPPED_FRAMES:
                 raise Corrupt(f"presentation index {index} leaves out {skipped} frames, allowed {MAX_SKIPPED_FRAMES}")
+            self._left_out = skipped
             return []
-        values, sources = (self._last.values, self._last.sources) if self.key is not None else ((), ())
+        held = self._drawable and set(self._last.sources) <= set(self.slots)
+        values, sources = (self._last.values, self._last.sources) if held else ((), ())
         frames = []
         for k in range(min(skipped, MAX_CONCEALED_FRAMES)):
             if values and self.key is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
@@ -19,8 +20,8 @@ from bitstream import (
     UnitType,
 )
 from bitstream import Picture as PictureUnit
+from bitstream.stream import MAX_SKIPPED_FRAMES, FrameKind, StreamDecoder, conceal
 from bitstream.stream import Frame as CodedFrame
-from bitstream.stream import FrameKind, StreamDecoder, conceal
 from nvc.device import choose_device
 from nvc.drawing import Drawer, Precision, drawer_for
 from nvc.expression import ExpressionEdit
@@ -87,6 +88,7 @@ class Decoder:
         self._road = PictureRoad()
         self._last: Picture | None = None
         self._last_coded: CodedFrame | None = None
+        self._last_sequence: Sequence | None = None
         self._lost = 0
         self._track: Tensor | None = None
         self.staging.restart()
@@ -199,16 +201,19 @@ class Decoder:
     def conceal(self) -> Picture | None:
         """A packet was lost: the frame to show instead of its first, or None before the first key frame.
 
-        The last motion is held for five frames and then turns towards the key frame, whose picture shows it best.
-        Call it once for every frame that is missing; those frames are not given out again if they come late.
+        The last motion is held for five frames and then turns towards the key frame, whose picture shows it best; a
+        picture whose source is not held any more, or that had none, stays as it is. Call it once for every frame that
+        is missing; those frames are not given out again if they come late.
         """
         self.damage()
         key, last = self._stream.key, self._last_coded
-        if key is None or last is None or not last.values:
-            return self._last
+        if last is None:
+            return None
         self._lost += 1
-        values = conceal(last.values, key.values, self._lost)
-        frame = CodedFrame(last.presentation_index + 1, FrameKind.CONCEALED, values, last.sources)
+        frame = CodedFrame(last.presentation_index + 1, FrameKind.CONCEALED)
+        same = self._last_sequence is self._stream.sequence and set(last.sources) <= set(self._stream.slots)
+        if key is not None and last.values and same:
+            frame = replace(frame, values=conceal(last.values, key.values, self._lost), sources=last.sources)
         return self._draw_all([frame])[0]
 
     def _follow_sequence(self) -> None:
@@ -274,7 +279,7 @@ class Decoder:
             picture = self._last if hidden and self._last is not None else shown
             pictures += [*self._repeats_before(frame), picture]
             concealed = frame.kind is FrameKind.CONCEALED
-            self._last, self._last_coded = picture, frame
+            self._last, self._last_coded, self._last_sequence = picture, frame, self._stream.sequence
             self._lost = self._lost if concealed else 0
             self.statistics.concealed += concealed
         self.statistics.frames += len(pictures)
@@ -283,7 +288,8 @@ class Decoder:
     def _repeats_before(self, frame: CodedFrame) -> list[Picture]:
         if self._last is None or self._last_coded is None:
             return []
-        return [self._last] * max(0, frame.presentation_index - self._last_coded.presentation_index - 1)
+        skipped = frame.presentation_index - self._last_coded.presentation_index - 1
+        return [self._last] * min(max(0, skipped), MAX_SKIPPED_FRAMES)  # more only after damage, maybe by an attacker
 
     def _draw(self, run: list[CodedFrame]) -> list[Picture]:
         held = self._last_coded is not None and all(frame.values == self._last_coded.values for frame in run)

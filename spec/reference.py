@@ -78,6 +78,7 @@ MAX_EXTENSION_BYTES = 1024
 MAX_ENTRIES = 65536
 MAX_INDEX = (1 << 28) - 1
 MAX_SKIPPED_FRAMES = 1024
+MAX_SOURCES_ONLY = 4
 MAX_CONCEALED_FRAMES = 64
 HOLD_FRAMES = 5
 MAX_RESTARTS = 1024
@@ -684,6 +685,8 @@ class Decoder:
         self.state = None  # of motion
         self.sources = []  # of the last MOTION unit, or the slot of the last key frame
         self.next_index, self.last, self.run = 0, None, 0
+        self.drawable = False  # whether the last frame is one of the SEQUENCE in force
+        self.left_out = self.sources_only = 0  # indices, KEYFRAMEs: since the last output frame or damage
         self.audio = self.motion_lost = self.picture_lost = False
 
     def decode(self, unit):
@@ -722,10 +725,17 @@ class Decoder:
         else:
             fields = {}  # END
         for frame in frames:
-            self.run = self.run + 1 if frame[1] == "CONCEALED" else 0
-            self.last = frame
+            if frame[1] == "CONCEALED":
+                self.run += 1
+            else:
+                self.run = self.left_out = self.sources_only = 0
+            self.last, self.drawable = frame, self.key is not None
             self.next_index = max(self.next_index, frame[0] + 1)
         return fields, frames
+
+    def damage(self):
+        self.motion_lost = self.picture_lost = True
+        self.left_out = self.sources_only = 0
 
     def start_sequence(self, s):
         if s == self.sequence:
@@ -735,8 +745,10 @@ class Decoder:
         if s["side"] ** 2 > self.max_pixels:
             raise LimitExceeded("the picture is larger than this decoder takes")
         self.sequence, self.key, self.slots, self.state = s, None, {}, None
+        self.drawable, self.sources_only = False, 0
 
     def key_frame(self, k, source_only):
+        require(not source_only or self.sources_only < MAX_SOURCES_ONLY, "too many sources only without a frame")
         gap = self.skip_to(k["presentation_index"])
         if self.motion_lost:
             self.slots = {}
@@ -746,6 +758,7 @@ class Decoder:
         self.motion_lost = self.picture_lost = False
         self.next_index = k["presentation_index"]
         if source_only:
+            self.sources_only += 1
             return gap
         return [*gap, (k["presentation_index"], "KEYFRAME", self.sources, k["pose"] + k["expression"])]
 
@@ -810,10 +823,11 @@ class Decoder:
             return []
         skipped = index - self.next_index
         if not self.motion_lost and not self.picture_lost:
-            require(skipped <= MAX_SKIPPED_FRAMES, "too many frames are left out")
+            require(self.left_out + skipped <= MAX_SKIPPED_FRAMES, "too many frames are left out")
+            self.left_out += skipped
             return []
         _, _, sources, values = self.last
-        if self.key is None:
+        if not self.drawable or not set(sources) <= set(self.slots):
             sources, values = [], []
         frames = []
         for k in range(min(skipped, MAX_CONCEALED_FRAMES)):
@@ -872,19 +886,19 @@ def decode_damaged(data, model_id=None):
         at = signature_size(data)
     except BitstreamError:
         at, restarts = find_resync(data, 1), 1
-        decoder.motion_lost = decoder.picture_lost = True
+        decoder.damage()
     while at is not None and at < len(data):
         try:
             unit = read_unit(data, at)
         except BitstreamError:
-            decoder.motion_lost = decoder.picture_lost = True
+            decoder.damage()
             restarts += 1
             at = find_resync(data, at + 1) if restarts <= MAX_RESTARTS else None
             continue
         try:
             frames += decoder.decode(unit)[1]
         except Corrupt:
-            decoder.motion_lost = decoder.picture_lost = True
+            decoder.damage()
         if unit.kind == END:
             break
         at = unit.end

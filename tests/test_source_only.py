@@ -15,6 +15,7 @@ from vector_sources import SOURCE, source
 from vector_writer import RESILIENT, SEQUENCE, Stream, key, noise, picture, wave
 
 from bitstream import SIGNATURE, Corrupt, KeyUse, Picture, Resync, Unit, parse_payload, parse_units
+from bitstream.limits import MAX_SOURCES_ONLY
 from bitstream.stream import FrameKind, StreamDecoder, read_damaged
 from bitstream.trace import trace_lines, trace_stream, unit_table
 from nvc.cli.info import summary
@@ -108,16 +109,18 @@ steps = st.lists(
 @given(steps)
 @settings(max_examples=60)
 def test_any_order_of_key_frames_and_motion_has_the_frames_that_are_to_be_expected(order):
-    stream, wanted, following = Stream(), [], 0
+    stream, wanted, following, run = Stream(), [], 0, 0
     for number, (what, slot, more) in enumerate([("source", 1, 0), *order]):
         if what == "motion":
+            run = 0
             stream.motion(noise(more + 1, size=20, seed=number))
             wanted += [(following + k, M) for k in range(more + 1)]
             following += more + 1
             continue
         one = key(following + more, slot=slot, values=noise(1, size=20, seed=number))
         following += more
-        if what == "source":
+        run = run + 1 if what == "source" and run < MAX_SOURCES_ONLY else 0
+        if run:
             source(stream, one)
         else:
             stream.add(one)

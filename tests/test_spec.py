@@ -146,6 +146,7 @@ def test_levels_are_those_of_the_code():
         ("`extension` of SEQUENCE | 1024 bytes", limits.MAX_EXTENSION_BYTES == 1024),
         ("packets or entries of a unit | 65536", MAX_ENTRIES == 65536),
         ("indices left out | 1024", MAX_SKIPPED_FRAMES == 1024),
+        ("KEYFRAMEs that are sources only | 4", limits.MAX_SOURCES_ONLY == 4),
         ("presentation index | 2^28 - 1", limits.MAX_PRESENTATION_INDEX == 2**28 - 1),
         ("magnitude of a coded integer | 32768", limits.MIN_VALUE == -32768),
     ],

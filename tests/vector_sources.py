@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
-from vector_writer import RESILIENT, Stream, key, noise, picture, wave
+from vector_writer import RESILIENT, SEQUENCE, Stream, key, noise, picture, wave
 
-from bitstream import KeyFrame, KeyUse, Picture, Resync, Unit, UnitType
+from bitstream import KeyFrame, KeyUse, Picture, Resync, Sequence, Unit, UnitType
 
 SOURCE = noise(1, size=20)  # the head in a picture that is not the first frame
 
@@ -62,6 +64,22 @@ def sources() -> Iterator[tuple[str, str, bytes]]:
     yield "source-only-and-key-frame", "a KEYFRAME of the index of a source only; RESYNC between them", _drawn_too()
 
 
+def four(index: int, **changes: Any) -> list[KeyFrame]:
+    """As many key frames as may be sources only in a row."""
+    return [key(index, slot=slot, values=noise(1, size=20, seed=slot), **changes) for slot in range(4)]
+
+
+def source_limits() -> Iterator[tuple[str, str, bytes]]:
+    """Name, what it shows, bytes; all valid."""
+    turned = replace(SEQUENCE, crop_x=1)
+    stream = source(source(Stream(), *four(0)).motion(wave(1)), *four(1)).add(turned)
+    source(stream, *four(1)).motion(wave(1), sources=(0, 1, 2, 3))
+    yield "four-sources-only", "as many sources only between two frames, and after a change, as may be", stream.end()
+    stream = source(Stream().add(key()), key(500), key(1025, slot=1)).motion(wave(1))
+    source(stream, key(2050)).add(Picture(presentation_index=2050, picture=picture("gop-1")))
+    yield "1024-indices-left-out-by-sources-only", "1024 in two parts, then in one and a PICTURE", stream.end()
+
+
 def lost_sources() -> Iterator[tuple[str, str, bytes]]:
     """Name, what is lost, bytes."""
     before = _marked().damage(6)
@@ -71,6 +89,37 @@ def lost_sources() -> Iterator[tuple[str, str, bytes]]:
     plain = source(Stream().add(key()).motion(wave(1, start=1)), key(2, values=SOURCE)).motion(wave(1, start=2))
     source(plain.motion(wave(1, start=3)).add(Resync(4)), key(4, slot=1)).motion(wave(2, start=4))
     yield "source-only-not-resilient", "without error_resilient motion waits for the next one", plain.damage(4).end()
+    few = replace(RESILIENT, expression_count=4)
+    yield (
+        "source-only-of-another-sequence",
+        "seven frames lost after a change of N: the picture stays",
+        _changed(few, 7),
+    )
+    finer = replace(RESILIENT, pose_quantiser=20)
+    yield "source-only-of-other-steps", "two frames lost after a change: old integers mean nothing", _changed(finer, 2)
+    yield "source-only-and-empty-slots", "the slot of the last frame is emptied: what is lost repeats it", _emptied()
+    yield "five-sources-only", "a fifth is damage, like a lost unit; after either all is counted anew", _five()
+
+
+def _changed(other: Sequence, lost: int) -> bytes:
+    """A frame, another SEQUENCE, a source only, then a loss."""
+    size = other.frame_values
+    stream = Stream(RESILIENT).add(Resync(0), key(values=noise(1, size=200)), Resync(1), other)
+    source(stream, key(1, sequence=other)).add(Resync(1)).motion(wave(lost, size, start=1))
+    return stream.damage(6).add(Resync(1 + lost, lost)).motion(wave(2, size, start=9)).end()
+
+
+def _emptied() -> bytes:
+    stream = Stream(RESILIENT).add(Resync(0), key(values=noise(1, size=200)), Resync(1, 1)).motion(wave(2, start=1))
+    source(stream.add(Resync(3)), key(3, slot=1, values=SOURCE)).add(Resync(3)).motion(wave(7, start=3))
+    return stream.damage(4).damage(8).add(Resync(10, 7)).motion(wave(1, start=10)).end()
+
+
+def _five() -> bytes:
+    stream = source(Stream(RESILIENT).add(key()), *four(1001), key(1001)).add(Resync(1001))
+    source(stream, *four(1001)[:3], key(2000, slot=3)).add(Resync(2000)).motion(wave(2))
+    source(stream.damage(len(stream.units) - 1).add(Resync(2002, 2)), *four(2002), key(2002)).motion(wave(2))
+    return stream.add(key(2004)).end()
 
 
 def _marked() -> Stream:
@@ -92,3 +141,11 @@ def source_faults() -> Iterator[tuple[str, str, bytes]]:
     yield "O7", "resync-after-source-only", stream.add(Resync(3, 1)).end()
     early = source(Stream(RESILIENT).add(key()), key(1, slot=1))
     yield "O8", "resync-key-before-source-only", early.add(Resync(1, 1)).end()
+    yield "O4", "sources-only-leave-out-1025", source(Stream().add(key()), key(513), key(1026, slot=1)).end()
+    turned = source(Stream().add(key()), key(513)).add(replace(SEQUENCE, crop_x=1))
+    yield "O4", "left-out-before-and-after-a-change", source(turned, key(1026)).end()
+    shown = source(Stream().add(key()), key(2)).add(Picture(presentation_index=1026, picture=picture("gop-1")))
+    yield "O4", "source-only-and-picture-leave-out-1025", shown.end()
+    yield "O9", "five-sources-only", source(Stream().add(key()), *four(1), key(1)).motion(wave(1)).end()
+    repeated = source(Stream(), *four(0)).add(SEQUENCE)
+    yield "O9", "five-sources-only-at-the-start", source(repeated, key(1)).end()

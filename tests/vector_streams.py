@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 from vector_losses import loss, resilient
-from vector_sources import sources
+from vector_sources import source_limits, sources
 from vector_writer import (
     SEQUENCE,
     TINY,
@@ -194,6 +194,7 @@ def limits() -> Iterator[tuple[str, str, bytes]]:
     yield "index", "first and last presentation index and offset", Stream().add(edges).end()
     big_motion = Stream(replace(SEQUENCE, motion_group=16)).add(key()).motion(noise(16))
     yield "unit-size-two-bytes", "a unit_size of two bytes in MOTION", big_motion.end()
+    yield from source_limits()
 
 
 _QUANTISERS = {"pose_quantiser": 63, "expression_quantiser": 63, "canonical_quantiser": 63}
