@@ -28,8 +28,10 @@ from nvc.pose import POSE_COUNT, HeadMotion, keypoints
 Vector = NDArray[np.float32]
 
 # How far one unit of the search moves each number: pitch, yaw, roll (radians), tx, ty, tz (half-sides; tz cannot be
-# seen), log2 of the scale.
-_POSE_UNITS = (1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 1.0)
+# seen), log2 of the scale. The pose is nearly right as it is: where it moves as freely as the expression, heads follow
+# shoulders and hair, and landmarks are further off than before.
+_POSE_UNIT = 0.08
+_POSE_UNITS = (*(_POSE_UNIT,) * 5, 0.0, _POSE_UNIT)
 _EXPRESSION_UNIT = 0.12
 _SQUARED = 3.0  # weight of squared errors beside absolute ones, of pictures in 0..1
 # Around mouth and eyes pixels weigh up to nine times as much: without that the search would move the head until
