@@ -91,7 +91,8 @@ class RoadChooser:
         roads = self._by_face()
         choice = self._spend(roads, budget)
         better = self._compared(choice, budget)
-        return choice if better == roads else self._spend(better, budget)
+        other = choice if better == roads else self._spend(better, budget)
+        return choice if choice.reached and not other.reached else other
 
     def for_rung(self, rung: Rung) -> Choice:
         """A quality level: pictures where there is no face or where the network fails, whatever they cost."""

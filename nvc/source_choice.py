@@ -25,6 +25,7 @@ from nvc.roads import Part
 Costs = NDArray[np.float64]
 
 _LOOK_AHEAD = 12.0  # seconds within which sources are chosen together
+_DOUBT = 4.0  # by which a further picture must save more where that is guessed from poses alone
 _SWITCH = 0.02  # what a change of source must save, distance times seconds: people see that something changes
 
 
@@ -130,7 +131,9 @@ class SourceChooser:
         known = [*held, *candidates]
         seconds = (end - start) / len(samples) / self._rate
         costs = self._comparison.guessed(self._motion(known), self._motion(samples))
-        if self._effort.drawn:
+        if not self._effort.drawn:
+            saving *= _DOUBT
+        else:
             promising = choose(costs[len(held) :], held=0, room=self._effort.drawn, saving=0.0)
             known = [*held, *(candidates[k] for k in promising)]
             costs = np.stack([self._row(source, samples) for source in known])

@@ -151,6 +151,11 @@ def test_below_what_is_possible_the_least_is_sent_and_said() -> None:
     assert not choice.reached and choice.pictures == {GONE: Conventional().smallest()}
 
 
+def test_pictures_that_do_not_fit_never_take_the_place_of_a_network_that_does() -> None:
+    choice = chooser([FACE, GONE], Judge({FACE: 30}, 60), unit=5).for_budget(2900)
+    assert choice.reached and choice.roads == (Road.NETWORK, Road.PICTURES)
+
+
 def test_a_floor_makes_pictures_of_what_is_below_it() -> None:
     judge = Judge({FACE: 75, FACE_2: 40}, 90)
     choosing = chooser([FACE, FACE_2], judge, preset=Preset.FAST)
