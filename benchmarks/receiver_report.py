@@ -83,7 +83,8 @@ sends those that pay ([rate-control.md](rate-control.md)). Streams may also name
 and the receiver weighs them per pixel; in both cases it goes from one to the next without a jump.
 
 What the weighing does with key frames at a fixed interval, {data["means"][0]["clips"]} clips. The step at a switch is
-the change of the picture at a key frame against the mean change from frame to frame; the bar is {data["bar"]:g}. One source switches at once. A
+the change of the picture at a key frame against the mean change from frame to frame; the bar is {data["bar"]:g}. One
+source switches at once. A
 transition that meets the bar takes up to 32 frames, in which a part of the picture still comes from the older source:
 that is what PSNR loses. At most the two best sources are drawn, so more than two matter only when a head comes back.
 
