@@ -18,7 +18,7 @@ from nvc.judging import Judge
 from nvc.keyframe import MAX_QP
 from nvc.network_road import KeyQps, NetworkRoad
 from nvc.picture_coder import PicturePoint, Preset
-from nvc.rate import LADDER, LADDERS, Rung, Tune, solve
+from nvc.rate import LADDER, LADDERS, Rung, Solution, Tune, solve
 from nvc.reports import Judged
 from nvc.roads import Part, Road
 
@@ -165,13 +165,11 @@ class RoadChooser:
         frames, other_frames = sum(p.frames for p in faces), sum(p.frames for p in others)
         share = _PICTURES_WEIGHT * other_frames / (frames + _PICTURES_WEIGHT * other_frames)
         fit = self._fit(others, share * budget) if others else None
+        found = self._solved(faces, budget - (0 if fit is None else fit.size))
+        if others and not found.fits:  # pictures of the smallest kind may leave enough for the network
+            fit = self._smallest(others)
+            found = self._solved(faces, budget - fit.size)
         picture_bytes = 0 if fit is None else fit.size
-        found = solve(
-            budget - picture_bytes,
-            lambda rung: self._network_bytes(faces, rung),
-            expression_count=self._count,
-            ladder=LADDERS[self._judge.tune],
-        )
         if others and found.size < 0.97 * (budget - picture_bytes):  # what the network cannot use
             fit = self._fit(others, budget - found.size) or fit
         points = {part: fit.point for part in others} if fit is not None else {}
@@ -180,6 +178,14 @@ class RoadChooser:
         left = budget - (0 if fit is None else fit.size)
         rung, key_qps = self._filled(faces, self._with_more_keys(faces, found.rung, left), left)
         return Choice(roads, rung, key_qps, points)
+
+    def _solved(self, faces: list[Part], budget: float) -> Solution:
+        return solve(
+            budget,
+            lambda rung: self._network_bytes(faces, rung),
+            expression_count=self._count,
+            ladder=LADDERS[self._judge.tune],
+        )
 
     def _filled(self, faces: list[Part], rung: Rung, budget: float) -> tuple[Rung, KeyQps]:
         """The rung and QPs of key pictures that use a budget up; where QPs are too coarse a knob, quantisers help."""
@@ -219,8 +225,9 @@ class RoadChooser:
 
     def _fit(self, parts: list[Part], budget: float) -> Fit:
         fit = self._conventional.fit(parts, budget, self._score)
-        if fit is not None:
-            return fit
+        return self._smallest(parts) if fit is None else fit
+
+    def _smallest(self, parts: list[Part]) -> Fit:
         point = self._conventional.smallest()
         return Fit(point, self._conventional.size(parts, point))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -204,8 +205,9 @@ def test_info_tells_what_is_in_a_file(coded: Path, capsys: pytest.CaptureFixture
     assert info.main([str(coded)]) == 0
     out, err = capsys.readouterr()
     assert err == ""
-    for words in ("tiny-64", "64 x 64 at 25", "12 in 0.48 s: 1 keyframe, 11 motion", "aac, 48000 Hz, 2 channels"):
+    for words in ("tiny-64", "64 x 64 at 25", "12 in 0.48 s: ", "aac, 48000 Hz, 2 channels"):
         assert words in out
+    assert re.search(r"^key frames  (before )?0 \(\d+ bytes", out, re.MULTILINE)
     assert f"bytes       {coded.stat().st_size}: " in out
     assert "nvc.encoder = nvc " in out
 

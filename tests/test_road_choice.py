@@ -156,6 +156,11 @@ def test_pictures_that_do_not_fit_never_take_the_place_of_a_network_that_does() 
     assert choice.reached and choice.roads == (Road.NETWORK, Road.PICTURES)
 
 
+def test_pictures_make_room_for_the_network_where_both_would_not_fit() -> None:
+    choice = chooser([FACE, GONE], Judge({FACE: 75}, 60), unit=10).for_budget(2900)
+    assert choice.reached and choice.roads == (Road.NETWORK, Road.PICTURES)
+
+
 def test_a_floor_makes_pictures_of_what_is_below_it() -> None:
     judge = Judge({FACE: 75, FACE_2: 40}, 90)
     choosing = chooser([FACE, FACE_2], judge, preset=Preset.FAST)
