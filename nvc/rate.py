@@ -76,9 +76,9 @@ LADDER = (
     Rung(CodingPoint(34, 21, 22), 0.3, 41),
     Rung(CodingPoint(31, 21, 22), 0.25, 38),
     Rung(CodingPoint(28, 21, 22), 0.2, 35),
-    Rung(CodingPoint(26, 21, 21), 0.12, 32),
-    Rung(CodingPoint(24, 20, 20), 0.06, 28),
-    Rung(CodingPoint(22, 19, 19), 0.03, 24),
+    Rung(CodingPoint(26, 21, 21), 0.2, 32),
+    Rung(CodingPoint(24, 20, 20), 0.2, 28),
+    Rung(CodingPoint(22, 19, 19), 0.2, 24),
 )
 """Quality levels 0 to 9, and one rung above them that only a bitrate reaches: few key frames, and fine ones."""
 
