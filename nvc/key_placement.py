@@ -23,6 +23,7 @@ class KeyReason(Enum):
     FACE = "face is back"
     NO_FACE = "no face"
     REQUEST = "request"
+    SOURCE = "source"  # in files: it serves the frames that follow better than what is held
 
 
 @dataclass(frozen=True, kw_only=True)

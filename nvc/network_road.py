@@ -13,6 +13,7 @@ from nvc import keyframe
 from nvc.analysis import FramePlan
 from nvc.colour import Rgb
 from nvc.decoder import Decoder
+from nvc.key_placement import KeyReason
 from nvc.key_size import encode_fitting
 from nvc.models.interface import CodecModel
 from nvc.rate import Rung
@@ -48,7 +49,7 @@ class NetworkRoad:
     def changes(self, part: Part, rung: Rung) -> list[KeyInput]:
         """Where the frames of a part begin to be drawn from another picture, by rising index, with the QPs of a rung.
 
-        A picture that is held still comes again; see :meth:`is_held`.
+        One that the receiver holds still is among them; :meth:`keys` leaves it out.
         """
         found = []
         for span in self._chooser.spans(part, rung.saving):
@@ -126,8 +127,7 @@ class NetworkRoad:
             if key is not None and held:
                 units += coder.draw_from(slots[key.pictured])
             elif key is not None:
-                reason = plan.reason
-                told(plan.index, "source" if reason is None else reason.value)
+                told(plan.index, (plan.reason or KeyReason.SOURCE).value)
                 units += coder.key_frame(replace(key, qp=(key_qps or {}).get(key.pictured, key.qp)))
                 slots[key.pictured] = coder.slot
             if key is None or held or not key.shown:
